@@ -61,6 +61,8 @@ const isoTime = /^(\d{4}(?:-\d\d){0,2})(?:[T ](\d\d?)(:\d\d(?::\d\d(?:\.\d+)?)?)
 /** The milliseconds of text; NaN for other text, which `Date.parse` would read as local time. */
 function parseTime(text: string): number {
   const [, date = '', hour, rest, zone = 'Z'] = isoTime.exec(text) ?? [];
+  // `Date.parse` reads 30 February as 1 March.
+  if (new Date(date).getUTCDate() !== Number(date.slice(8) || 1)) return NaN;
   return Date.parse(hour === undefined ? date : `${date}T${hour.padStart(2, '0')}${rest}${zone}`);
 }
 
@@ -69,7 +71,9 @@ export function millisecondsOf(label: string, time: Time): number {
   const isMoment = typeof time === 'number' || Object.prototype.toString.call(time) === '[object Date]';
   const value = typeof time === 'string' ? parseTime(time) : isMoment ? Number(time) : NaN;
   if (Number.isNaN(new Date(value).getTime()))
-    throw new RangeError(`${label} must be a Date, milliseconds or text in ISO format, got ${describe(time)}.`);
+    throw new RangeError(
+      `${label} must be a Date, milliseconds or an existing time in ISO format, got ${describe(time)}.`,
+    );
   return value;
 }
 
@@ -83,7 +87,7 @@ export function timeAfter(start: number, { count, unit }: Step, steps: number): 
   // A series that starts on the last day of a month continues on last days.
   const startsOnLast = new Date(start + day).getUTCDate() === 1;
   const date = startsOnLast ? last : Math.min(from.getUTCDate(), last);
-  return Date.UTC(from.getUTCFullYear(), month, date) + (start % day < 0 ? (start % day) + day : start % day);
+  return Date.UTC(from.getUTCFullYear(), month, date) + (start - Math.floor(start / day) * day);
 }
 
 /**
@@ -97,8 +101,7 @@ export function stepsBetween(start: number, time: number, step: Step): number {
   const [from, to] = [new Date(start), new Date(time)];
   const difference = (to.getUTCFullYear() - from.getUTCFullYear()) * 12 + to.getUTCMonth() - from.getUTCMonth();
   const steps = difference / (months[step.unit]! * step.count);
-  if (!Number.isInteger(steps)) return steps;
-  return timeAfter(start, step, steps) === time ? steps : steps + 0.5;
+  return Number.isInteger(steps) && timeAfter(start, step, steps) !== time ? steps + 0.5 : steps;
 }
 
 /** A cycle of the calendar. */
@@ -129,11 +132,12 @@ const harmonics: Readonly<Record<Cycle, number>> = { day: 3, week: 3, year: 2 };
  */
 export function cyclesOf(frequency: Frequency, steps: number): Cycle[] {
   const { count, unit } = parseFrequency('forecaster', frequency);
-  const length = count * (lengths[unit] ?? months[unit]! * 30.4 * day);
+  const year = 365 * day;
+  const length = count * (lengths[unit] ?? (months[unit]! * year) / 12);
   const periods: readonly (readonly [Cycle, number])[] = [
     ['day', day],
     ['week', 7 * day],
-    ['year', 365 * day],
+    ['year', year],
   ];
   return periods.filter(([, period]) => 2 * length <= period && steps * length >= 2 * period).map(([cycle]) => cycle);
 }

@@ -2,7 +2,7 @@
 
 import { createRandom, normalNumber } from '../index';
 import { checkArray, checkCount, checkNames, checkString, outOfRange } from '../tensor/shape';
-import { type Distributed, type ForecastTask, localMethod, type Method } from './methods';
+import { type Distributed, type ForecastTask, filledValues, localMethod, type Method } from './methods';
 import { quantileOfSorted } from './probability';
 import { seasonalPart } from './seasonal-adjustment';
 import { chooseModel, type Fit, predictNext, type State, stableModels, update } from './smoothing-models';
@@ -40,8 +40,9 @@ export function exponentialSmoothing(options: ExponentialSmoothingOptions = {}):
   if (unknown !== undefined || models.length === 0)
     throw outOfRange('exponentialSmoothing', 'models', `some of ${stableModels.join(', ')}`, unknown ?? 'none');
   const withoutSeason = [...new Set(models.map((name) => `${name.slice(0, -1)}N`))];
-  return localMethod((values, task) => {
+  return localMethod('exponentialSmoothing', (observed, task) => {
     const m = task.season;
+    const values = filledValues(observed, m);
     if (m <= longestSeason || values.length < 2 * m + 1) return simulate(chooseModel(values, models, m), task, paths);
     const season = seasonalPart(values, m);
     const adjusted = values.map((value, t) => value - season[t]!);

@@ -32,12 +32,12 @@ export interface FeaturePlan {
 
 export const emptyTrack = (): Track => ({ offset: 0, filled: [], observed: [], levels: [] });
 
-/** A copy to which values can be appended. */
-export const copyTrack = ({ offset, filled, observed, levels }: Track): Track => ({
-  offset,
-  filled: [...filled],
-  observed: [...observed],
-  levels: [...levels],
+/** A copy, from an index on, to which values can be appended. */
+export const copyTrack = ({ offset, filled, observed, levels }: Track, from = 0): Track => ({
+  offset: offset + from,
+  filled: filled.slice(from),
+  observed: observed.slice(from),
+  levels: levels.slice(from),
 });
 
 /** The main season: the first one. */
@@ -62,13 +62,6 @@ export function appendValue(track: Track, forecaster: Forecaster, value: number)
   levels.push(count > 0 ? sum / count : last);
 }
 
-/** The values of a series as a track. */
-export function trackOf(forecaster: Forecaster, values: ArrayLike<number>, scaler: ValueScaler): Track {
-  const track = emptyTrack();
-  for (let t = 0; t < values.length; t++) appendValue(track, forecaster, scaled(scaler, values[t]!));
-  return track;
-}
-
 export const scaled = (scaler: ValueScaler, value: number): number =>
   Number.isNaN(value) ? NaN : scaleValue(scaler, value);
 
@@ -78,13 +71,7 @@ export const scaled = (scaler: ValueScaler, value: number): number =>
  */
 export function tailOf(track: Track, forecaster: Forecaster, context: number = forecaster.context): Track {
   const needed = Math.max(context, levelWindow(forecaster), ...forecaster.seasons) + 2;
-  const from = Math.max(0, track.filled.length - needed);
-  return {
-    offset: track.offset + from,
-    filled: track.filled.slice(from),
-    observed: track.observed.slice(from),
-    levels: track.levels.slice(from),
-  };
+  return copyTrack(track, Math.max(0, track.filled.length - needed));
 }
 
 const levelAt = (track: Track, t: number): number => track.levels[t - track.offset] ?? 0;

@@ -21,7 +21,7 @@ import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
 import { createMember, type Member, trainable } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Schema, type Series, schemaOf } from './series';
-import { checkRange, fitValueScaler, type ValueScaler } from './value-scaling';
+import { checkRange, fitValueScaler, momentsOf, type ValueScaler } from './value-scaling';
 import { originsOf, prepare, windowsAt } from './windows';
 
 /** The options of {@link fitForecaster}. */
@@ -199,7 +199,7 @@ function withScaling(forecaster: Forecaster, series: readonly CheckedSeries[]): 
   if (forecaster.scaling !== 'auto') return forecaster;
   const isRatio = series.every(({ values }) => {
     const observed = values.filter((value) => !Number.isNaN(value));
-    const mean = observed.reduce((sum, value) => sum + value, 0) / observed.length;
+    const { mean } = momentsOf(observed);
     // All values are positive then, since some value is at most the mean.
     return observed.every((value) => value > 0.05 * mean);
   });

@@ -114,9 +114,9 @@ function quantilesOf(
   states.forEach((state, b) => {
     const origin = state.length - 1;
     for (let k = 0; k < h; k++) {
-      const [t, at] = [state.length + k, (k * B + b) * F];
-      writeInputs(inputs.data, at, fitted, state.track, t, origin, covariatesAfter(state, k));
-      bases[k * B + b] = baseOf(forecaster, state.track, t, origin);
+      const [t, row] = [state.length + k, k * B + b];
+      writeInputs(inputs.data, row * F, fitted, state.track, t, origin, covariatesAfter(state, k));
+      bases[row] = baseOf(forecaster, state.track, t, origin);
     }
   });
   const outputs = members.map((member, m) => {

@@ -6,9 +6,11 @@ import { add, divide, log, multiply, type Operand, scale, subtract, type Variabl
 const shift = 4;
 
 /**
- * log Γ(r + k) − log Γ(r) for r > 0 and k ≥ 0. Computed from differences of the terms of Stirling's series, so that it
- * stays exact if both are large: for y = r + 4, they are (y − ½) log(1 + k/y) + k log(y + k) − k, and the rest of the
- * series, minus Σ log((r + k + i) / (r + i)) for i below 4.
+ * log Γ(r + k) − log Γ(r) for r > 0 and k ≥ 0. Computed from differences of the terms of Stirling's series, which do
+ * not cancel if both are large: for y = r + 4, they are (y − ½) log(1 + k/y) + k log(y + k) − k, and the rest of the
+ * series, minus Σ log((r + k + i) / (r + i)) for i below 4. The rounding error in single precision is about 10⁻⁷ of
+ * k log k: up to 0.01 for k = 10⁴ and 0.2 for k = 10⁵. The gradient with respect to r has small terms only, and an
+ * error of 10⁻⁶.
  */
 export function logGammaRatio(k: Operand, r: Variable): Variable {
   const y = add(r, shift);

@@ -27,25 +27,48 @@ export interface Distributed {
   readonly quantile: (k: number, level: number) => number;
 }
 
-/** A method that is fitted to the history of every series alone, at every origin. */
-export function localMethod(forecastOf: (values: Float64Array, task: ForecastTask) => Distributed): Method {
+/**
+ * A method that is fitted to the history of every series alone, at every origin. The values that it receives start with
+ * the first observed one; later ones that are missing are NaN.
+ *
+ * @param where the function that creates the method
+ */
+export function localMethod(
+  where: string,
+  forecastOf: (values: Float64Array, task: ForecastTask) => Distributed,
+): Method {
   return (_, task) => (series) =>
     series.map((each) => {
-      const { median, quantile } = forecastOf(filledValues(each, task.season), task);
+      const values = Float64Array.from(each.values, (value, t) =>
+        each.mask === undefined || each.mask[t] === 1 ? value : NaN,
+      );
+      const first = values.findIndex(isObserved);
+      if (first < 0) throw new RangeError(`${where}: series ${each.name} has no observed value. Remove it.`);
+      const { median, quantile } = forecastOf(values.subarray(first), task);
       const start = each.start === undefined ? undefined : millisecondsOf('start', each.start);
       const history = { name: each.name, start, length: each.values.length };
       return { ...createForecast(task, history, task.levels, quantile), median };
     });
 }
 
-/** The values, with missing ones replaced by those of the season before, or by the next observed value at the start. */
-function filledValues({ values, mask }: Series, season: number): Float64Array {
-  const filled = Float64Array.from(values);
-  const observed = (t: number): boolean => mask === undefined || mask[t] === 1;
-  let first = 0;
-  while (first < filled.length && !observed(first)) first++;
-  for (let t = 0; t < filled.length; t++)
-    if (!observed(t)) filled[t] = filled[t < first ? first : t - season >= 0 ? t - season : t - 1]!;
+const isObserved = (value: number): boolean => !Number.isNaN(value);
+
+/**
+ * The last step with an observed value, in steps of `lag` back from step t, which may be after the values. Without one,
+ * the first of these steps.
+ */
+function lastObserved(values: Float64Array, t: number, lag: number): number {
+  let step = t;
+  while (step >= values.length || (step >= lag && !isObserved(values[step]!))) step -= lag;
+  return step;
+}
+
+/** The values, with missing ones replaced by those of the season before, or in the first season by the value before. */
+export function filledValues(values: Float64Array, season: number): Float64Array {
+  const filled = values.slice();
+  filled.forEach((value, t) => {
+    if (!isObserved(value)) filled[t] = filled[t >= season ? t - season : t - 1]!;
+  });
   return filled;
 }
 
@@ -54,15 +77,28 @@ function normalAround(median: readonly number[], deviation: (k: number) => numbe
   return { median, quantile: (k, level) => median[k]! + deviation(k) * normalQuantile(level) };
 }
 
-/** The root of the mean of squared differences over a lag. */
+/**
+ * The root of the mean of squared differences over a lag, minus their mean. Over a gap of n lags, the variance of a
+ * difference is n times as large.
+ */
 function deviationOfLag(values: Float64Array, lag: number, mean = 0): number {
-  let sum = 0;
-  for (let t = lag; t < values.length; t++) sum += (values[t]! - values[t - lag]! - mean) ** 2;
-  return Math.sqrt(sum / Math.max(1, values.length - lag));
+  const latest: number[] = [];
+  let [sum, count] = [0, 0];
+  values.forEach((value, t) => {
+    if (!isObserved(value)) return;
+    const before = latest[t % lag];
+    latest[t % lag] = t;
+    if (before === undefined) return;
+    const lags = (t - before) / lag;
+    sum += (value - values[before]! - mean * lags) ** 2 / lags;
+    count++;
+  });
+  return Math.sqrt(sum / Math.max(1, count));
 }
 
 /**
- * The values of the last season, repeated. Without a season, the last value.
+ * The values of the last season, repeated. Without a season, the last value. A missing value is replaced by that of one
+ * season earlier.
  *
  * @example
  * const method = seasonalNaive();
@@ -70,46 +106,53 @@ function deviationOfLag(values: Float64Array, lag: number, mean = 0): number {
  * fitted([{ name: 'a', values: [1, 2, 3, 4] }])[0]!.median; // [3, 4, 3]
  */
 export function seasonalNaive(): Method {
-  return localMethod((values, { horizon, season }) => {
+  return localMethod('seasonalNaive', (values, { horizon, season }) => {
     const N = values.length;
     const lag = N > season ? season : 1;
-    const median = Array.from({ length: horizon }, (_, k) => values[N - lag + (k % lag)]!);
+    const filled = filledValues(values, lag);
+    const before = Array.from({ length: horizon }, (_, k) => lastObserved(values, N + k, lag));
     const deviation = deviationOfLag(values, lag);
-    return normalAround(median, (k) => deviation * Math.sqrt(Math.floor(k / lag) + 1));
+    return normalAround(
+      before.map((t) => filled[t]!),
+      (k) => deviation * Math.sqrt((N + k - before[k]!) / lag),
+    );
   });
 }
 
 /**
- * The straight line through the first and the last value.
+ * The straight line through the first and the last observed value.
  *
  * @example
  * const fitted = await drift()([], { horizon: 2, season: 1, frequency: undefined, levels: [0.5] });
  * fitted([{ name: 'a', values: [1, 2, 5] }])[0]!.median; // [7, 9]
  */
 export function drift(): Method {
-  return localMethod((values, { horizon }) => {
+  return localMethod('drift', (values, { horizon }) => {
     const N = values.length;
-    const slope = N > 1 ? (values[N - 1]! - values[0]!) / (N - 1) : 0;
+    const last = lastObserved(values, N, 1);
+    const slope = last > 0 ? (values[last]! - values[0]!) / last : 0;
     const deviation = deviationOfLag(values, 1, slope);
+    const stepsTo = (k: number): number => N + k - last;
     return normalAround(
-      Array.from({ length: horizon }, (_, k) => values[N - 1]! + slope * (k + 1)),
-      (k) => deviation * Math.sqrt((k + 1) * (1 + (k + 1) / Math.max(1, N - 1))),
+      Array.from({ length: horizon }, (_, k) => values[last]! + slope * stepsTo(k)),
+      (k) => deviation * Math.sqrt(stepsTo(k) * (1 + stepsTo(k) / Math.max(1, last))),
     );
   });
 }
 
 /**
- * The mean of all values.
+ * The mean of all observed values.
  *
  * @example
  * const fitted = await meanForecast()([], { horizon: 1, season: 1, frequency: undefined, levels: [0.5] });
  * fitted([{ name: 'a', values: [1, 2, 6] }])[0]!.median; // [3]
  */
 export function meanForecast(): Method {
-  return localMethod((values, { horizon }) => {
-    const N = values.length;
-    const mean = values.reduce((sum, value) => sum + value, 0) / N;
-    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, N - 1);
+  return localMethod('meanForecast', (values, { horizon }) => {
+    const observed = values.filter(isObserved);
+    const N = observed.length;
+    const mean = observed.reduce((sum, value) => sum + value, 0) / N;
+    const variance = observed.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, N - 1);
     const deviation = Math.sqrt(variance * (1 + 1 / N));
     return normalAround(new Array<number>(horizon).fill(mean), () => deviation);
   });

@@ -97,7 +97,10 @@ export function studentQuantile(p: number, degrees: number): number {
   return -Math.sqrt(n * y);
 }
 
-/** The quantile of the negative binomial distribution with this mean and variance μ + μ²/r. */
+/**
+ * The quantile of the negative binomial distribution with this mean and variance μ + μ²/r. For means up to 10,000, at
+ * most 10⁷: for the least r, 0.01, the quantile at level 1 − 10⁻⁷.
+ */
 export function negativeBinomialQuantile(p: number, mean: number, r: number): number {
   if (mean > 10_000) {
     // The sum is long. Without much dispersion, the normal distribution is close; otherwise, the distribution of mean
@@ -114,10 +117,10 @@ export function negativeBinomialQuantile(p: number, mean: number, r: number): nu
   for (; logProbability < -700; k++) logProbability += Math.log((ratio * (k + r)) / (k + 1));
   let probability = Math.exp(logProbability);
   let total = probability;
-  for (; total < p && k < 1e6; k++) {
+  for (; total < p && k < 1e7; k++) {
     probability *= (ratio * (k + r)) / (k + 1);
+    if (total + probability === total && k > mean) break;
     total += probability;
-    if (probability === 0 && k > mean) break;
   }
   return k;
 }

@@ -29,7 +29,7 @@ export interface Series {
   readonly past?: Columns | undefined;
   /** Covariates that are available in the future, such as prices and holidays: `[N + horizon]` each for a forecast. */
   readonly future?: Columns | undefined;
-  /** Features that do not change over time: numbers, or categories as text. */
+  /** Features that do not change over time: numbers, or categories as text. Each is of one kind in all series. */
   readonly static?: Readonly<Record<string, number | string>> | undefined;
 }
 
@@ -64,18 +64,19 @@ export function schemaOf(where: string, series: readonly Series[], frequency?: F
   const first = series[0]!;
   checkObject(where, 'series[0]', first);
   const features = Object.entries(first.static ?? {});
-  const texts = features.filter(([, value]) => typeof value === 'string').map(([name]) => name);
+  const featuresOf = (isText: boolean): string[] =>
+    features
+      .filter(([, value]) => (typeof value === 'string') === isText)
+      .map(([name]) => name)
+      .sort();
   const longest = series.reduce((most, each) => Math.max(most, each.values?.length ?? 0), 0);
   return {
     cycles: frequency === undefined ? [] : cyclesOf(frequency, longest),
     past: Object.keys(first.past ?? {}).sort(),
     future: Object.keys(first.future ?? {}).sort(),
-    numbers: features
-      .map(([name]) => name)
-      .filter((name) => !texts.includes(name))
-      .sort(),
+    numbers: featuresOf(false),
     categories: Object.fromEntries(
-      texts.sort().map((name) => [name, [...new Set(series.map((each) => String(each.static?.[name])))].sort()]),
+      featuresOf(true).map((name) => [name, [...new Set(series.map((each) => String(each.static?.[name])))].sort()]),
     ),
   };
 }
@@ -128,12 +129,16 @@ function checkOne(where: string, series: Series, schema: Schema): CheckedSeries 
     numbers: schema.numbers.map((name) => {
       const value = features[name];
       if (typeof value === 'number' && Number.isFinite(value)) return value;
-      throw outOfRange(label, `static feature ${name}`, 'a finite number', value);
+      const kind = typeof value === 'string' ? ', as in the first series' : '';
+      throw outOfRange(label, `static feature ${name}`, `a finite number${kind}`, value);
     }),
     categories: Object.entries(schema.categories).map(([name, known]) => {
-      const id = known.indexOf(features[name] as string);
+      const value = features[name];
+      const id = known.indexOf(value as string);
       if (id >= 0) return id;
-      throw outOfRange(label, `static feature ${name}`, `one of ${known.slice(0, 8).join(', ')}`, features[name]);
+      const expected =
+        typeof value === 'string' ? `one of ${known.slice(0, 8).join(', ')}` : 'text, as in the first series';
+      throw outOfRange(label, `static feature ${name}`, expected, value);
     }),
   };
 }

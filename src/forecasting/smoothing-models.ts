@@ -67,17 +67,18 @@ const modelOf = (name: string): Model => ({
   season: name[name.length - 1] as Model['season'],
 });
 
-/** The model with the least AICc. */
+/** The model with the least AICc, of those that predict positive values if their errors are relative. */
 export function chooseModel(values: Float64Array, names: readonly string[], season: number): Fit {
   const isPositive = values.every((value) => value > 0);
   const isSeasonal = season > 1 && values.length >= 2 * season + 1;
   const fits = names
     .map(modelOf)
     .filter((model) => (isPositive || !Object.values(model).includes('M')) && (isSeasonal || model.season === 'N'))
-    .map((model) => fitModel(model, values, season));
-  // With unusual values, such as few, only the simplest model is left.
+    .map((model) => fitModel(model, values, season))
+    .filter(({ deviation }) => Number.isFinite(deviation));
+  // With unusual values, such as few, or some near 0, only the simplest model is left.
   if (fits.length === 0) return fitModel(modelOf('ANN'), values, season);
-  return fits.reduce((best, fit) => (fit.aicc < best.aicc || Number.isNaN(best.aicc) ? fit : best));
+  return fits.reduce((best, fit) => (fit.aicc < best.aicc ? fit : best));
 }
 
 /** The initial season, from the ratios to or differences from centered moving averages, and the values without it. */
@@ -105,16 +106,23 @@ function decompose(values: Float64Array, kind: Model['season'], m: number): { se
   };
 }
 
-/** Fits a model. A season that changes and one that does not can be local optima, so the search begins near both. */
+/**
+ * Fits a model. The likelihood can have two optima, so the search begins near both: those of a season that changes and
+ * of one that does not; without a season, those of an average and of a level and trend that follow the last values.
+ */
 function fitModel(model: Model, values: Float64Array, m: number): Fit {
-  const fit = fitFrom(model, values, m, -2.5);
-  if (model.season === 'N') return fit;
-  const other = fitFrom(model, values, m, -7);
+  const fit = fitFrom(model, values, m, {});
+  const other = fitFrom(model, values, m, model.season === 'N' ? { alpha: 3, beta: 2 } : { gamma: -7 });
   return other.aicc < fit.aicc ? other : fit;
 }
 
-/** Fits a model from a first value of γ, as a coordinate of the logistic function. */
-function fitFrom(model: Model, values: Float64Array, m: number, gammaAtStart: number): Fit {
+/** Fits a model from first smoothing parameters, as coordinates of the logistic function. */
+function fitFrom(
+  model: Model,
+  values: Float64Array,
+  m: number,
+  { alpha = -0.8, beta = -3, gamma = -2.5 }: Partial<Parameters>,
+): Fit {
   const { season: firstSeason, rest } = decompose(values, model.season, m);
   let season: readonly number[] = firstSeason;
   const hasTrend = model.trend !== 'N';
@@ -123,9 +131,9 @@ function fitFrom(model: Model, values: Float64Array, m: number, gammaAtStart: nu
   const scale = momentsOf(values).deviation || 1;
   // Optimized on unbounded coordinates: the smoothing parameters by a logistic function, initial states in deviations.
   const start = [
-    -0.8,
-    hasTrend ? -3 : [],
-    model.season === 'N' ? [] : gammaAtStart,
+    alpha,
+    hasTrend ? beta : [],
+    model.season === 'N' ? [] : gamma,
     model.trend === 'Ad' ? 2 : [],
     0,
     hasTrend ? 0 : [],

@@ -63,18 +63,23 @@ export function fitValueScaler(
   const all = values.filter((value) => !Number.isNaN(value));
   if (all.length === 0) throw new RangeError(`${label}: at least one value must be observed.`);
   if (scaling === 'none') return { power: null, offset: 0, scale: 1 };
-  const hasScale = (data: Float64Array): boolean => data.some((value) => value !== (scaling === 'mean' ? 0 : data[0]));
-  if (!hasScale(all))
-    throw new RangeError(`${label}: is constant, ${all[0]}, so it has no scale. Remove it, or set scaling: 'none'.`);
-  const first = values.subarray(0, trained).filter((value) => !Number.isNaN(value));
-  const observed = hasScale(first) ? first : all;
-  if (scaling === 'mean') {
-    const mean = observed.reduce((sum, value) => sum + Math.abs(value), 0) / observed.length;
-    return { power: null, offset: 0, scale: mean };
-  }
-  const power = scaling === 'standard' ? null : scaling === 'log' ? 0 : likeliestPower(observed);
-  const { mean, deviation } = momentsOf(observed.map((value) => transform(value, power)));
-  return { power, offset: mean, scale: deviation };
+  const first = scalerOf(
+    scaling,
+    values.subarray(0, trained).filter((value) => !Number.isNaN(value)),
+  );
+  const scaler = first.scale > 0 ? first : scalerOf(scaling, all);
+  if (scaler.scale > 0) return scaler;
+  throw new RangeError(`${label}: is constant, ${all[0]}, so it has no scale. Remove it, or set scaling: 'none'.`);
+}
+
+/** The scaling of observed values; its scale is not positive if they have none. */
+function scalerOf(scaling: Scaling, values: Float64Array): ValueScaler {
+  if (scaling === 'mean') return { power: null, offset: 0, scale: momentsOf(values.map(Math.abs)).mean };
+  const power = scaling === 'standard' ? null : scaling === 'log' ? 0 : likeliestPower(values);
+  const transformed = values.map((value) => transform(value, power));
+  const { mean, deviation } = momentsOf(transformed);
+  // Different values can be equal after the transformation. Rounding can make the deviation of equal ones positive.
+  return { power, offset: mean, scale: transformed.some((value) => value !== transformed[0]) ? deviation : 0 };
 }
 
 /** The mean of values and their standard deviation, with the biased variance. */

@@ -2,13 +2,14 @@
 
 import { type Dataset, type IntTensor, type Random, shuffle, type Tensor } from '../index';
 import {
+  appendValue,
   baseOf,
   covariatesAt,
+  emptyTrack,
   type FeaturePlan,
   inputSize,
   scaled,
   type Track,
-  trackOf,
   valueInputs,
   writeInputs,
   writeRecent,
@@ -35,12 +36,13 @@ export interface WindowOrigin {
 }
 
 export function prepare(plan: FeaturePlan, series: CheckedSeries, scaler: ValueScaler): PreparedSeries {
-  const track = trackOf(plan.forecaster, series.values, scaler);
+  const track = emptyTrack();
   const [N, F] = [series.values.length, inputSize(plan)];
   const inputs = new Float32Array(N * F);
-  for (let t = 0; t < N; t++) {
+  series.values.forEach((value, t) => {
     writeInputs(inputs, t * F, plan, track, t, t - 1, covariatesAt(series, t));
-  }
+    appendValue(track, plan.forecaster, scaled(scaler, value));
+  });
   return { series, scaler, track, inputs };
 }
 

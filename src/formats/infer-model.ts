@@ -85,7 +85,7 @@ interface Module {
  * const model = sequential(layers, { inputSize });
  * fromPyTorch(model, weights, { modules });
  * model.layers.map(({ name }) => name); // ['embedding', 'bidirectional', 'dense']
- * assumed[0]; // 'fc has no activation; set one with activations: { "fc": relu }'
+ * assumed[1]; // 'fc has no activation; set one with activations: { "fc": relu }'
  */
 export function inferModel(weights: Readonly<Record<string, Tensor>>, options: InferOptions = {}): InferredModel {
   checkObject('inferModel', 'weights', weights);
@@ -214,9 +214,13 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, options
   if (shape.length !== 2)
     reject(`${tensorIn(name, 'weight')} ${formatShape(shape)} does not belong to an Embedding, a Linear or a Conv1d.`);
   const [rows, columns] = shape as [number, number];
-  // A weight without bias belongs to either an Embedding or a Linear: only the name of the module shows which one.
-  const isEmbedding = /emb/i.test(lastName);
-  if (bias !== undefined || (!isEmbedding && /fc|linear|dense|head|out|proj|classif|decod/i.test(lastName))) {
+  // A weight without bias belongs to either an Embedding or a Linear. Only the options, since an Embedding is the first
+  // module and has no activation, or the name of the module show which one.
+  const isLinear =
+    bias !== undefined ||
+    Object.hasOwn(options.activations ?? {}, name) ||
+    (options.order !== undefined && options.order.indexOf(name) > 0);
+  if (isLinear || (!/emb/i.test(lastName) && /fc|linear|dense|head|out|proj|classif|decod/i.test(lastName))) {
     const { activation, assumed } = activationOf(name, options);
     return {
       name,
@@ -224,7 +228,7 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, options
       input: columns,
       output: rows,
       layers: () => [biased(bias !== undefined, dense({ size: rows, ...(activation && { activation }) }))],
-      assumed: [...(bias === undefined ? [`${label}, a matrix without bias, is a Linear`] : []), ...assumed],
+      assumed: [...(isLinear ? [] : [`${label}, a matrix without bias, is a Linear`]), ...assumed],
     };
   }
   const zeroRow = zeroRowOf(weight!);
@@ -235,7 +239,7 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, options
     output: columns,
     layers: () => [embedding({ vocabularySize: rows, size: columns })],
     assumed: [
-      ...(isEmbedding ? [] : [`${label}, a matrix without bias, is an Embedding`]),
+      `${label}, a matrix without bias, is an Embedding`,
       ...(zeroRow < 0
         ? []
         : [`row ${zeroRow} of ${label}, all zeros, is trained; with padding_idx=${zeroRow} it is not`]),

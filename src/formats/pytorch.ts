@@ -13,7 +13,7 @@ import type { DirectionOptions } from '../layers/recurrent';
 import { checkModel, type Sequential } from '../models/sequential';
 import type { Cell } from '../recurrence/cell';
 import { lastOf } from '../tensor/arrays';
-import { checkArray, checkNames, checkObject, formatShape, outOfRange, sameShape } from '../tensor/shape';
+import { checkArray, checkNames, checkObject, checkString, formatShape, outOfRange, sameShape } from '../tensor/shape';
 import { checkTensor, full, type Tensor } from '../tensor/tensor';
 import { listed } from './listing';
 import { joined, part, reversedAxes, sumOf, transposed } from './matrix';
@@ -31,7 +31,10 @@ export interface PyTorchOptions {
 
 /** Options of {@link toPyTorch}. */
 export interface ToPyTorchOptions extends PyTorchOptions {
-  /** Modules that are an nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose weights have no suffix `_l0`. */
+  /**
+   * Modules that are an nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose weights have no suffix `_l0`. Each is one layer in
+   * one direction, without projection.
+   */
   readonly cells?: readonly string[] | undefined;
   /** Modules created with `bias=False`. Their biases must be zero and are omitted. */
   readonly withoutBias?: readonly string[] | undefined;
@@ -75,7 +78,7 @@ export function fromPyTorch(
   checkModel('fromPyTorch', model);
   checkObject('fromPyTorch', 'weights', weights);
   for (const [name, tensor] of Object.entries(weights)) checkTensor('fromPyTorch', name, tensor);
-  checkObject('fromPyTorch', 'options', options);
+  checkNames('fromPyTorch', 'options', options, ['modules']);
   const taken = new Set<string>();
   const isCell = (prefix: string): boolean => Object.hasOwn(weights, `${prefix}weight_ih`);
   const found = bindingsOf('fromPyTorch', model, options, isCell).map(({ layer, prefix, suffix, codec, inner }) => {
@@ -113,8 +116,8 @@ const isBatchCount = (name: string): boolean => /\bnum_batches_tracked$/.test(na
  * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with
  * `load_state_dict`. Biases are in `bias_ih`; `bias_hh` is zero, except for the candidate of a GRU.
  *
- * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, or layers that
- * do not form a stack share a module
+ * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, layers that do not
+ * form a stack share a module, or an option has a name that is not one of its modules
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 5 })], { inputSize: 2 });
  * const weights = toPyTorch(model, { modules: { gru: 'rnn', dense: 'fc' } });
@@ -128,15 +131,44 @@ export function toPyTorch(model: Sequential, options: ToPyTorchOptions = {}): Re
   checkArray('toPyTorch', 'withoutBias', withoutBias);
   checkArray('toPyTorch', 'cells', cells);
   const weights: Record<string, Tensor> = {};
-  const isCell = (prefix: string): boolean => cells.some((name) => prefix === (name === '' ? '' : `${name}.`));
-  for (const { layer, prefix, suffix, codec, inner, module } of bindingsOf('toPyTorch', model, options, isCell)) {
+  const bindings = bindingsOf('toPyTorch', model, options, (_, module) => cells.includes(module));
+  const checkModules = (
+    option: string,
+    names: readonly string[],
+    expected: string,
+    known: readonly Binding[],
+  ): void => {
+    const modules = known.map(({ module }) => module);
+    const unknown = names.find((name) => !modules.includes(name));
+    if (unknown !== undefined)
+      throw outOfRange('toPyTorch', option, `modules ${expected} (${listed(modules) || 'none'})`, unknown);
+  };
+  checkModules(
+    'cells',
+    cells,
+    'of one layer in one direction without projection',
+    bindings.filter(
+      ({ module, layer: { parameters } }) =>
+        parameters['weightHh'] &&
+        !parameters['weightHr'] &&
+        bindings.filter((other) => other.module === module).length === 1,
+    ),
+  );
+  // nn.BatchNorm1d has no argument bias.
+  checkModules(
+    'withoutBias',
+    withoutBias,
+    'that can have bias=False',
+    bindings.filter(({ layer }) => !layer.parameters['mean']),
+  );
+  for (const { layer, prefix, suffix, codec, inner, module } of bindings) {
     const parameters = Object.entries(layer.parameters).flatMap(([name, tensor]) =>
       name.startsWith(inner) ? [[name.slice(inner.length), tensor] as const] : [],
     );
     for (const [name, tensor] of Object.entries(codec.write(Object.fromEntries(parameters)))) {
       const path = `${prefix}${name}${suffix}`;
       if (withoutBias.includes(module) && name.startsWith('bias')) {
-        if (tensor.data.some((value) => value !== 0))
+        if (!isZero(tensor))
           throw new RangeError(
             `toPyTorch: the biases of ${layer.path} must be zero, since withoutBias has ${module} (bias=False).`,
           );
@@ -161,112 +193,115 @@ interface Binding {
   readonly inner: string;
 }
 
-/** @param isCell whether the weights with a prefix are those of a cell module, whose names have no suffix `_l0` */
+/** @param isCell whether a module is a cell module: the names of its weights have no suffix `_l0` */
 function bindingsOf(
   where: string,
   model: Sequential,
   { modules = {} }: PyTorchOptions,
-  isCell: (prefix: string) => boolean,
+  isCell: (prefix: string, module: string) => boolean,
 ): readonly Binding[] {
   checkObject(where, 'modules', modules);
   const parts = partsOf(model);
-  const unknown = Object.keys(modules).find((name) => !parts.some(({ path }) => path === name));
-  if (unknown !== undefined)
-    throw new RangeError(
-      `${where}: modules has ${unknown}, which is not a layer. The layers are ` +
-        `${parts.map(({ path }) => path).join(', ')}.`,
-    );
-  const previous: { module: string; part: Part }[] = [];
-  return parts
-    .filter(({ parameters }) => Object.keys(parameters).length > 0)
-    .flatMap((layer) => {
-      const module = modules[layer.path] ?? layer.path;
-      const prefix = module === '' ? '' : `${module}.`;
-      const level = previous.filter((other) => other.module === module).length;
-      if (level > 0) checkStack(where, layer, lastOf(previous)!, module);
-      previous.push({ module, part: layer });
-      const { origin } = layer;
-      const reject = (reason: string): never => {
-        throw new RangeError(`${where}: ${layer.path} ${reason}.`);
-      };
-      const binding = (codec: Codec, suffix: string = '', inner: string = ''): Binding => ({
-        layer,
-        module,
-        prefix,
-        suffix,
-        inner,
-        codec,
-      });
-      const checkInitialState = ({ learnInitialState }: DirectionOptions): void => {
-        if (learnInitialState) reject('learns its initial state, which PyTorch modules do not support');
-      };
-      switch (origin?.[0]) {
-        case 'embedding':
-          return [binding(table(layer))];
-        case 'layerNorm':
-          return [binding(normalization(layer))];
-        case 'batchNorm':
-          return [binding(batchNormalization(layer))];
-        case 'conv1d':
-          return [binding(convolution(layer))];
-        case 'dense':
-          return [binding(linear(layer))];
-        case 'recurrent': {
-          const [, cell, options] = origin;
-          checkInitialState(options);
-          if (options.reverse)
-            reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
-          return [binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix) ? '' : `_l${level}`)];
-        }
-        case 'bidirectional': {
-          const [, cell, options] = origin;
-          checkInitialState(options);
-          const { merge = 'concat', reverse } = options;
-          if (reverse) reject('has different directions, which PyTorch modules do not support');
-          if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
-          return [
-            binding(recurrence(cell, layer, 'forward.', reject), `_l${level}`, 'forward.'),
-            binding(recurrence(cell, layer, 'reverse.', reject), `_l${level}_reverse`, 'reverse.'),
-          ];
-        }
-        case 'attentionPooling':
-        case 'averagePool1d':
-        case 'dropout':
-        case 'globalAveragePool':
-        case 'globalMaxPool':
-        case 'maxPool1d':
-        case undefined:
-          return reject('has no equivalent in PyTorch');
-        default:
-          return origin satisfies never;
-      }
+  for (const [name, module] of Object.entries(modules)) {
+    if (!parts.some(({ path }) => path === name))
+      throw new RangeError(
+        `${where}: modules has ${name}, which is not a layer. The layers are ` +
+          `${parts.map(({ path }) => path).join(', ')}.`,
+      );
+    checkString(where, `modules.${name}`, module);
+  }
+  const previous: { readonly part: Part; readonly module?: string }[] = [];
+  return parts.flatMap((layer) => {
+    const { origin, path } = layer;
+    const reject = (reason: string): never => {
+      throw new RangeError(`${where}: ${path} ${reason}.`);
+    };
+    if (Object.keys(layer.parameters).length === 0) {
+      // Recurrent modules have dropout between their layers, but no other operation.
+      if (origin?.[0] !== 'dropout' || path.includes('.')) previous.push({ part: layer });
+      return [];
+    }
+    const module = modules[path] ?? path;
+    const prefix = module === '' ? '' : `${module}.`;
+    const level = previous.filter((other) => other.module === module).length;
+    const last = lastOf(previous);
+    if (level > 0 && (last!.module !== module || !canStack(last!.part, layer)))
+      reject(
+        `cannot be another layer of ${module}: only consecutive recurrent layers of one cell and size, all with or ` +
+          'all without bias, can share a module',
+      );
+    previous.push({ part: layer, module });
+    const binding = (codec: Codec, suffix: string = '', inner: string = ''): Binding => ({
+      layer,
+      module,
+      prefix,
+      suffix,
+      inner,
+      codec,
     });
+    const checkOptions = ({ learnInitialState, zoneout = {} }: DirectionOptions): void => {
+      if (learnInitialState) reject('learns its initial state, which PyTorch modules do not support');
+      // At prediction as well: then every element of the state takes its expected value.
+      if (Object.values(zoneout).some((rate) => rate > 0)) reject('has zoneout, which PyTorch modules do not support');
+    };
+    switch (origin?.[0]) {
+      case 'embedding':
+        return [binding(table(layer))];
+      case 'layerNorm':
+        return [binding(affine(layer, 'gain'))];
+      case 'batchNorm':
+        return [binding(batchNormalization(layer, reject))];
+      case 'conv1d':
+        return [binding(affine(layer, 'weight', reversedAxes))];
+      case 'dense':
+        return [binding(affine(layer, 'weight', transposed))];
+      case 'recurrent': {
+        const [, cell, options] = origin;
+        checkOptions(options);
+        if (options.reverse)
+          reject('has reverse: true; a PyTorch module runs backward only as part of a bidirectional module');
+        return [
+          binding(recurrence(cell, layer, '', reject), level === 0 && isCell(prefix, module) ? '' : `_l${level}`),
+        ];
+      }
+      case 'bidirectional': {
+        const [, cell, options] = origin;
+        checkOptions(options);
+        const { merge = 'concat', reverse } = options;
+        if (reverse) reject('has different directions, which PyTorch modules do not support');
+        if (merge !== 'concat') reject(`has merge: '${merge}'; bidirectional PyTorch modules always concatenate`);
+        return [
+          binding(recurrence(cell, layer, 'forward.', reject), `_l${level}`, 'forward.'),
+          binding(recurrence(cell, layer, 'reverse.', reject), `_l${level}_reverse`, 'reverse.'),
+        ];
+      }
+      case 'attentionPooling':
+      case 'averagePool1d':
+      case 'dropout':
+      case 'globalAveragePool':
+      case 'globalMaxPool':
+      case 'maxPool1d':
+      case undefined:
+        return reject('has no equivalent in PyTorch');
+      default:
+        return origin satisfies never;
+    }
+  });
 }
 
-/** @throws RangeError unless the layer can follow `last` in the same module */
-function checkStack(
-  where: string,
-  part: Part,
-  last: { readonly module: string; readonly part: Part },
-  module: string,
-): void {
-  const { path } = part;
-  const isInner = path.includes('.') || last.part.path.includes('.');
-  const state = stateWeights(part);
-  if (state !== '' && last.module === module && !isInner && state === stateWeights(last.part)) return;
-  throw new RangeError(
-    `${where}: ${path} cannot be another layer of ${module}: only consecutive recurrent layers of one cell and size ` +
-      'can share a module.',
-  );
+/** Whether two consecutive layers can be layers of one recurrent module. */
+function canStack(a: Part, b: Part): boolean {
+  const state = stateWeights(a);
+  return state.includes('weightH') && state === stateWeights(b) && !`${a.path}${b.path}`.includes('.');
 }
 
 /**
- * The names and shapes of the weights of the state, and whether an RNN has ReLU, equal in all layers of a module; ''
- * without such weights.
+ * The names and shapes of the weights of the state and of the biases, and whether an RNN has ReLU, equal in all layers
+ * of a module.
  */
 const stateWeights = ({ parameters, origin }: Part): string =>
   Object.entries(parameters)
-    .filter(([name]) => /weightH.$/.test(name))
+    .filter(([name]) => /(weightH.|bias)$/.test(name))
     .map(([name, { shape }]) => `${name} ${shape} ${hasRelu(origin![1] as Cell)}`)
     .join();
 
@@ -279,64 +314,55 @@ const table = ({ parameters }: Part): Codec => ({
   write: ({ weight }) => ({ weight: weight! }),
 });
 
-/** The bias of a layer that has one; zeros if the module has none. */
-const readBias = (take: Take, { bias }: Part['parameters']): { readonly bias: Tensor } | undefined =>
-  bias && { bias: take('bias', bias.shape, true) ?? full(bias.shape, 0) };
-
-/** nn.LayerNorm. */
-function normalization({ parameters }: Part): Codec {
-  const { shape } = parameters['gain']!;
+/**
+ * nn.LayerNorm; nn.Linear, whose weight is transposed; and nn.Conv1d, whose weight `[O, I / groups, k]` has the reverse
+ * order of axes. The bias of a layer that has one is zeros if the module has none.
+ *
+ * @param convert its own inverse
+ */
+function affine(
+  { parameters }: Part,
+  name: 'gain' | 'weight',
+  convert: (weight: Tensor) => Tensor = (weight) => weight,
+): Codec {
+  const { [name]: weight, bias } = parameters;
   return {
     read: (take) => ({
-      gain: take('weight', shape)!,
-      ...readBias(take, parameters),
+      [name]: convert(take('weight', [...weight!.shape].reverse())!),
+      ...(bias && { bias: take('bias', bias.shape, true) ?? full(bias.shape, 0) }),
     }),
-    write: ({ gain, bias }) => ({ weight: gain!, ...(bias && { bias }) }),
+    write: (p) => ({ weight: convert(p[name]!), ...(bias && { bias: p['bias']! }) }),
   };
 }
 
-/** nn.BatchNorm1d. With `affine=False`, the gain is 1 and the bias 0. */
-function batchNormalization({ parameters }: Part): Codec {
+/**
+ * nn.BatchNorm1d, which has both a weight and a bias or neither: with `affine=False`, the gain is 1 and the bias 0. The
+ * bias of a layer without one is zeros.
+ */
+function batchNormalization({ parameters }: Part, reject: (reason: string) => never): Codec {
   const { shape } = parameters['gain']!;
+  const zeros = full(shape, 0);
   return {
-    read: (take) => ({
-      gain: take('weight', shape, true) ?? full(shape, 1),
-      ...readBias(take, parameters),
-      mean: take('running_mean', shape)!,
-      variance: take('running_var', shape)!,
-    }),
-    write: ({ gain, bias, mean, variance }) => ({
+    read(take) {
+      const bias = take('bias', shape, true) ?? zeros;
+      if (!parameters['bias'] && !isZero(bias)) reject('has no bias, but that of the module is not zero');
+      return {
+        gain: take('weight', shape, true) ?? full(shape, 1),
+        ...(parameters['bias'] && { bias }),
+        mean: take('running_mean', shape)!,
+        variance: take('running_var', shape)!,
+      };
+    },
+    write: ({ gain, bias = zeros, mean, variance }) => ({
       weight: gain!,
-      ...(bias && { bias }),
+      bias,
       running_mean: mean!,
       running_var: variance!,
     }),
   };
 }
 
-/** nn.Conv1d, whose weight `[O, I / groups, k]` has the reverse order of axes. */
-function convolution({ parameters }: Part): Codec {
-  const [k, I, O] = parameters['weight']!.shape as [number, number, number];
-  return {
-    read: (take) => ({
-      weight: reversedAxes(take('weight', [O, I, k])!),
-      ...readBias(take, parameters),
-    }),
-    write: ({ weight, bias }) => ({ weight: reversedAxes(weight!), ...(bias && { bias }) }),
-  };
-}
-
-/** nn.Linear, whose weight is transposed. */
-function linear({ parameters }: Part): Codec {
-  const [I, O] = parameters['weight']!.shape as [number, number];
-  return {
-    read: (take) => ({
-      weight: transposed(take('weight', [O, I])!),
-      ...readBias(take, parameters),
-    }),
-    write: ({ weight, bias }) => ({ weight: transposed(weight!), ...(bias && { bias }) }),
-  };
-}
+const isZero = ({ data }: Tensor): boolean => data.every((value) => value === 0);
 
 /**
  * The number of gate blocks of a cell, and whether it projects its output.

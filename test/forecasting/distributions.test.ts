@@ -1,6 +1,15 @@
 /** Losses, gradients, quantiles and samples of the distributions. */
 
-import { checkGradients, compute, createRandom, normalNumber, sum, tensor, valueAndGradient } from 'bptt';
+import {
+  checkGradients,
+  compute,
+  createRandom,
+  normalNumber,
+  sum,
+  tensor,
+  type Variable,
+  valueAndGradient,
+} from 'bptt';
 import {
   type Distribution,
   type Forecaster,
@@ -11,7 +20,12 @@ import {
   studentT,
 } from 'bptt/forecasting';
 import { describe, expect, it } from 'vitest';
-import { normalQuantile, poissonNumber, studentQuantile } from '../../src/forecasting/probability';
+import {
+  negativeBinomialQuantile,
+  normalQuantile,
+  poissonNumber,
+  studentQuantile,
+} from '../../src/forecasting/probability';
 import { averageQuantile, spreadScore } from '../../src/forecasting/step-quantiles';
 import { golden } from '../golden/read';
 
@@ -50,6 +64,23 @@ describe('losses and gradients equal those of PyTorch', () => {
     });
   });
 });
+
+// From log-gamma functions in double precision.
+it.each([
+  [1e4, 0.5, 10.6293, 0.01, -0.4920857],
+  [1e5, 0.1, 14.0959, 0.2, -0.698979],
+  [1e5, 0.5, 12.93187, 0.2, -0.492103],
+])(
+  'the loss of a count of %d with r = %d is rounded, but its gradient is exact',
+  (k, r, expectedLoss, error, slope) => {
+    const { loss } = negativeBinomial();
+    const x = tensor([[k - 1e-3, Math.log(Math.expm1(r - 0.01))]]);
+    const lossOf = (p: { readonly x: Variable }): Variable => sum(loss(p.x, tensor([k]), tensor([1])));
+    const { value, gradient } = valueAndGradient({ x }, lossOf);
+    expect(Math.abs(value - expectedLoss)).toBeLessThan(error);
+    expect(gradient.x.data[1]).toBeCloseTo(slope, 5);
+  },
+);
 
 const all: readonly Distribution[] = [point(), quantiles(), gaussian(), studentT(), negativeBinomial()];
 
@@ -94,6 +125,16 @@ describe('quantile functions', () => {
   ])('of the negative binomial distribution with mean %d and r = %d equal those of SciPy', (mean, r, values) => {
     const quantile = negativeBinomial().quantile([mean - 1e-3, r - 0.01], 1);
     expect([0.001, 0.1, 0.5, 0.9, 0.999].map(quantile)).toEqual(values);
+  });
+
+  // scipy.stats.nbinom.ppf(level, r, r / (r + mean))
+  it.each([
+    [10_000, 0.02, [1475, 279_443, 1_003_161, 1_902_066, 2_878_551, 3_897_331]],
+    [5000, 0.05, [7632, 108_763, 273_647, 462_412, 662_719, 869_691]],
+  ])('of counts with mean %d and r = %d, most of which are 0, equal those of SciPy', (mean, r, values) => {
+    const levels = [0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999];
+    expect(levels.map((level) => negativeBinomialQuantile(level, mean, r))).toEqual(values);
+    expect(negativeBinomialQuantile(1, mean, r)).toBeLessThanOrEqual(1e7);
   });
 
   it.each([
@@ -182,5 +223,14 @@ it('Poisson numbers have the mean and the variance of the distribution', () => {
 it('quantiles reject levels that are not in order or not between 0 and 1', () => {
   expect(() => quantiles({ levels: [0.5, 0.1] })).toThrow('quantiles: levels must increase, got 0.1 after 0.5.');
   expect(() => quantiles({ levels: [0, 0.5] })).toThrow(/^quantiles: levels must be a number/);
+  // Without levels on both sides of 0.5, there is no median between them.
+  expect(() => quantiles({ levels: [0.9] })).toThrow(
+    'quantiles: the first of levels must be a number from 0 to 0.5, got 0.9.',
+  );
+  expect(() => quantiles({ levels: [0.1, 0.4] })).toThrow(
+    'quantiles: the last of levels must be a number from 0.5 to 1, got 0.4.',
+  );
+  for (const levels of [[0.5], [0.1, 0.5], [0.5, 0.9], [0.1, 0.8]])
+    expect(quantiles({ levels }).levels).toEqual(levels);
   expect(() => quantiles({ levels: [] })).toThrow('quantiles: levels must hold at least one level, got none.');
 });

@@ -22,6 +22,7 @@ import {
   studentT,
 } from 'bptt/forecasting';
 import { afterEach, describe, expect, it } from 'vitest';
+import { cyclesOf } from '../../src/forecasting/calendar';
 import { fitValueScaler, scaleValue, unscaleValue } from '../../src/forecasting/value-scaling';
 
 /** A monthly series with a season, a trend, noise, covariates and static features. */
@@ -298,6 +299,21 @@ it.each([
   },
 );
 
+it.each([
+  ['boxCox', [0.3, 0.1 + 0.2]],
+  ['log', [1e16, 1e16 + 2]],
+  ['standard', [1e-200, 2e-200]],
+  ['mean', [0, -0]],
+] as const)('with scaling %s, values whose deviation is rounded to 0 are constant', (scaling, [a, b]) => {
+  const values = Float64Array.from({ length: 40 }, (_, t) => (t % 2 ? a : b));
+  const message = `a: is constant, ${b}, so it has no scale. Remove it, or set scaling: 'none'.`;
+  expect(() => fitValueScaler('a', scaling, values)).toThrow(message);
+  // Later values have a scale.
+  values[39] = 5;
+  expect(fitValueScaler('a', scaling, values, 30)).toEqual(fitValueScaler('a', scaling, values));
+  expect(fitValueScaler('a', scaling, values, 30).scale).toBeGreaterThan(0);
+});
+
 it('a series that was not in the training is scaled by its history', async () => {
   const fitted = await fitForecaster(forecaster({ horizon: 3 }), [{ name: 'a', values: several[0]!.values }], quick);
   const large = Array.from(several[0]!.values, (value) => 1000 * value);
@@ -373,6 +389,27 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
     /^seriesFromRows: series a, column sold, row 2: must be a number, got nothing\. Use missing: 'mask'/,
   );
 });
+
+it.each([
+  ['month', 24, ['year']],
+  ['month', 23, []],
+  ['2 months', 12, ['year']],
+  ['quarter', 8, ['year']],
+  ['quarter', 7, []],
+  ['6 months', 4, ['year']],
+  ['year', 50, []],
+  ['week', 104, []],
+  ['week', 105, ['year']],
+  ['day', 14, ['week']],
+  ['day', 730, ['week', 'year']],
+  ['hour', 48, ['day']],
+  ['30 minutes', 672, ['day', 'week']],
+] as const)(
+  'calendar features of frequency %s and %d steps have the cycles that are there twice',
+  (frequency, N, cycles) => {
+    expect(cyclesOf(frequency, N)).toEqual(cycles);
+  },
+);
 
 describe('times of text without a zone are UTC', () => {
   const zone = process.env['TZ'];

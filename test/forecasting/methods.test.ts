@@ -11,8 +11,9 @@ import {
   type Series,
   seasonalNaive,
 } from 'bptt/forecasting';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readSet } from '../../examples/forecasting/sets';
+import { normalQuantile } from '../../src/forecasting/probability';
 import { seasonalPart } from '../../src/forecasting/seasonal-adjustment';
 import { chooseModel, isStable } from '../../src/forecasting/smoothing-models';
 import { golden } from '../golden/read';
@@ -54,6 +55,24 @@ it.each(fits)('the likelihood of $model (damped: $damped) is at least that of R'
   expect(fit.aicc).toBeLessThan(aicc + 0.1);
 });
 
+// AICc of the function ets of R's package forecast.
+it.each([
+  ['ANN', 1967.97632],
+  ['AAN', 1509.05665],
+  ['AAdN', 1509.67169],
+  ['MNN', 1968.56277],
+  ['MAN', 1510.8473],
+  ['MAdN', 1628.38598],
+])('the likelihood of %s of a smooth series without a season is at least that of R', (name, aicc) => {
+  const values = Float64Array.from({ length: 200 }, (_, t) => 300 + 50 * Math.sin((Math.PI * t) / 12) + noise(t));
+  const { model, aicc: own } = chooseModel(values, [name], 1);
+  expect(`${model.error}${model.trend}${model.season}`).toBe(name);
+  expect(own).toBeLessThan(aicc + 0.1);
+});
+
+/** Noise from −1 to 1. */
+const noise = (t: number): number => Math.sin(t * t * 12.9898);
+
 // The results of the function `admissible` of R's package forecast.
 it.each([
   [0.171, 0.171, 0.27, 0.98, 12, false],
@@ -92,6 +111,15 @@ it('the forecast with a season of 52 weeks is close to that of the stlf function
   const { median } = fitted([history])[0]!;
   // The season has a range of 6 ppm. R interpolates between regressions.
   median.forEach((value, k) => expect(Math.abs(value - last.forecasts.ets[k]!), `step ${k}`).toBeLessThan(0.1));
+});
+
+it('exponential smoothing does not choose a model that cannot predict positive values', async () => {
+  const values = Array.from({ length: 60 }, (_, t) => (t % 7 === 0 ? 5 + (t % 3) : 1e-9 * (1 + (t % 5))));
+  for (const models of [['MAdM'], ['MAM'], ['MAdM', 'AAN'], undefined]) {
+    const fitted = await exponentialSmoothing({ models })([], { ...task, season: 12 });
+    const { median, quantiles } = fitted([{ name: 'a', values }])[0]!;
+    for (const value of [...median, ...quantiles.flat()]) expect(Number.isFinite(value)).toBe(true);
+  }
 });
 
 it('exponential smoothing chooses a multiplicative season for the passengers, as R', () => {
@@ -134,6 +162,78 @@ it('the baselines repeat the last season, continue the line and the mean, and sk
   expect(await run(meanForecast(), { name: 'a', values })).toEqual([4.5, 4.5, 4.5]);
   const mask = [1, 1, 1, 1, 0, 1, 1, 1];
   expect(await run(seasonalNaive(), { name: 'a', values: [1, 2, 3, 4, NaN, 6, 7, 8], mask })).toEqual([1, 6, 7]);
+});
+
+describe('missing values', () => {
+  const gap = (count: number): number[] => new Array<number>(count).fill(NaN);
+  const forecastOf = async (method: Method, values: readonly number[], horizon: number, season = 1) => {
+    const mask = values.map((value) => (Number.isNaN(value) ? 0 : 1));
+    const fitted = await method([], { horizon, season, frequency: undefined, levels: [0.9] });
+    return fitted([{ name: 'a', values, mask }])[0]!;
+  };
+  /** The deviations of the steps, from their quantile of level 0.9. */
+  const deviations = async (method: Method, values: readonly number[], horizon: number, season = 1) => {
+    const { median, quantiles } = await forecastOf(method, values, horizon, season);
+    return median.map((value, k) => (quantiles[k]![0]! - value) / normalQuantile(0.9));
+  };
+  const close = (values: readonly number[]): unknown[] => values.map((value) => expect.closeTo(value, 9));
+  const rising = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+  it('do not count in the mean and its deviation', async () => {
+    const values = [5, ...gap(30), 35];
+    expect((await forecastOf(meanForecast(), values, 1)).median).toEqual([20]);
+    // The unbiased variance is 450; the mean of two values has half of it.
+    expect(await deviations(meanForecast(), values, 1)).toEqual(close([Math.sqrt(675)]));
+  });
+
+  it('before the first and after the last value do not change the line of drift', async () => {
+    expect((await forecastOf(drift(), [...gap(10), ...rising(10, 19)], 2)).median).toEqual([20, 21]);
+    expect((await forecastOf(drift(), [...rising(0, 24), ...gap(3)], 2, 7)).median).toEqual([28, 29]);
+    expect((await forecastOf(drift(), [...gap(4), 3, ...gap(2)], 2)).median).toEqual([3, 3]);
+  });
+
+  it('do not narrow the intervals of naive forecasts, which widen with the age of the last value', async () => {
+    // Differences of 2 over one step and of 6 over three: a variance of (2² + 6² / 3) / 2 = 8 per step.
+    expect(await deviations(seasonalNaive(), [1, 3, ...gap(2), 9], 2)).toEqual(close([Math.sqrt(8), 4]));
+    expect(await deviations(seasonalNaive(), [1, 3, ...gap(2), 9, NaN], 2)).toEqual(close([4, Math.sqrt(24)]));
+    // Differences over a season of 2: 2, 4, and 8 over two seasons.
+    const seasonal = [NaN, 1, 5, 3, 9, NaN, NaN, 11];
+    expect((await forecastOf(seasonalNaive(), seasonal, 3, 2)).median).toEqual([9, 11, 9]);
+    const variance = (2 ** 2 + 4 ** 2 + 8 ** 2 / 2) / 3;
+    expect(await deviations(seasonalNaive(), seasonal, 3, 2)).toEqual(
+      close([2, 1, 3].map((seasons) => Math.sqrt(variance * seasons))),
+    );
+  });
+
+  it('do not narrow the intervals of drift', async () => {
+    // A slope of 2: the line is exact but for 1, whose differences deviate by −3 over one step and 3 over three.
+    const values = [...gap(5), 0, -1, ...gap(2), 8];
+    const deviation = Math.sqrt((3 ** 2 + 3 ** 2 / 3) / 2);
+    const widths = [1, 2].map((h) => deviation * Math.sqrt(h * (1 + h / 4)));
+    expect(await deviations(drift(), values, 2)).toEqual(close(widths));
+    expect((await deviations(drift(), [...values, NaN], 1))[0]).toBeCloseTo(widths[1]!, 9);
+  });
+
+  it.each([
+    ['seasonalNaive', seasonalNaive()],
+    ['drift', drift()],
+    ['meanForecast', meanForecast()],
+    ['exponentialSmoothing', exponentialSmoothing()],
+  ])('alone are rejected by %s', async (name, method) => {
+    const message = `${name}: series a has no observed value. Remove it.`;
+    for (const values of [gap(8), []]) await expect(forecastOf(method, values, 2)).rejects.toThrow(message);
+    const series = [{ name: 'a', values: gap(8), mask: new Uint8Array(8) }];
+    await expect(backtest(series, { methods: { mine: method }, horizon: 2 })).rejects.toThrow(
+      `backtest: methods.mine: ${message}`,
+    );
+  });
+
+  it('before the first value do not change the fit of exponential smoothing', async () => {
+    const values = Array.from({ length: 30 }, (_, t) => 40 + t + 3 * Math.sin(t * t));
+    const method = exponentialSmoothing({ models: ['AAN'] });
+    const [late, whole] = [await forecastOf(method, [...gap(12), ...values], 3), await forecastOf(method, values, 3)];
+    expect(late).toEqual(whole);
+  });
 });
 
 it('forecasts of methods have the times after the series', async () => {

@@ -39,6 +39,11 @@ describe('fitForecaster rejects', () => {
       "series x, column values: is constant, 3, so it has no scale. Remove it, or set scaling: 'none'.",
     ],
     [
+      'a start on a day that its month does not have',
+      { name: 'x', values, start: '2024-04-31' },
+      'series x: start must be a Date, milliseconds or an existing time in ISO format, got 2024-04-31.',
+    ],
+    [
       'a mask of another length',
       { name: 'x', values, mask: [1] },
       'series x: mask must have 40 rows, as values, got 1.',
@@ -67,6 +72,16 @@ describe('fitForecaster rejects', () => {
   ];
   it.each(cases)('%s', async (_, series, message) => {
     await expect(train(series)).rejects.toThrow(`fitForecaster: ${message}`);
+  });
+
+  it.each([
+    ['12a', 12, 'text, as in the first series, got 12.'],
+    [12, '12a', 'a finite number, as in the first series, got 12a.'],
+  ])('a static feature that is %j in the first series and %j in another', async (first, second, message) => {
+    const series = [first, second].map((code, i) => ({ name: `s${i}`, values, static: { code } }));
+    await expect(fitForecaster(plain, series, { steps: 1 })).rejects.toThrow(
+      `fitForecaster: series s1: static feature code must be ${message}`,
+    );
   });
 
   it('values that are not positive with a logarithm', async () => {
@@ -264,12 +279,22 @@ describe('seriesFromRows rejects', () => {
     [
       'cells that are not times',
       [row('yesterday')],
-      'row 0: must be a Date, milliseconds or text in ISO format, got yesterday.',
+      'row 0: must be a Date, milliseconds or an existing time in ISO format, got yesterday.',
+    ],
+    [
+      'days that a month does not have',
+      [row('2024-02-29'), row('2024-02-30')],
+      'row 1: must be a Date, milliseconds or an existing time in ISO format, got 2024-02-30.',
+    ],
+    [
+      'times on days that a year does not have',
+      [row('2023-02-29T12:00+01:00')],
+      'row 0: must be a Date, milliseconds or an existing time in ISO format, got 2023-02-29T12:00+01:00.',
     ],
     [
       'dates that are not in ISO format, which depend on the engine and its time zone',
       [row('2024-01-02'), row('1/3/2024')],
-      'row 1: must be a Date, milliseconds or text in ISO format, got 1/3/2024.',
+      'row 1: must be a Date, milliseconds or an existing time in ISO format, got 1/3/2024.',
     ],
   ];
   it.each(cases)('%s', (_, rows, message) => {

@@ -302,6 +302,38 @@ it('Dropout of opset 12 has the training mode as an input', () => {
   }
 });
 
+describe('Pad', () => {
+  const x = tensor([[[1, 3, 5, 8]]]);
+  const initializers = [int64('pads', 0, 0, 0, 0, 0, 0), floats('value', [], [7])];
+
+  it.each(['constant', 'edge', 'reflect', 'wrap'])('by no elements is the identity in the mode %s', (mode) => {
+    expect(run([['Pad', 'x', 'y', { mode, pads: [0, 0, 0, 0, 0, 0] }]], { x }, { opset: 9 })).toEqual(x);
+    expect(run([['Pad', 'x pads', 'y', { mode }]], { x }, { opset: 18, initializers })).toEqual(x);
+  });
+
+  it('in front of AveragePool, as PyTorch writes nn.AvgPool1d, can be trained', () => {
+    const nodes: PlainNode[] = [
+      ['Pad', 'x pads value', 'p'],
+      ['AveragePool', 'p', 'y', { kernel_shape: [2], strides: [2] }],
+    ];
+    expect(run(nodes, { x }, { opset: 17, initializers })).toEqual(tensor([[[2, 6.5]]]));
+    const network = importOnnx(modelOf(nodes, [['x', 'float']], 'y', { opset: 17, initializers }));
+    expect(Object.keys(network.parameters)).toEqual([]);
+    const constant = { name: '', shape: [6], type: 'int64', data: new BigInt64Array(6) } as const;
+    nodes.unshift(['Constant', '', 'pads', { value: constant }]);
+    expect(run(nodes, { x }, { opset: 17, initializers: [initializers[1]!] })).toEqual(tensor([[[2, 6.5]]]));
+  });
+
+  it('by other elements is rejected', () => {
+    const message = 'Pad "y": pads must be constants of 0; other pads are supported only by importOnnxStream';
+    const options = { opset: 17, initializers: [int64('pads', 0, 0, 1, 0, 0, 0)] };
+    expect(() => run([['Pad', 'x pads', 'y']], { x }, options)).toThrow(message);
+    const pads = { shape: [6], data: new Int32Array(6) };
+    expect(() => run([['Pad', 'x pads', 'y']], { x, pads }, { opset: 17 })).toThrow(message);
+    expect(() => run([['Pad', 'x', 'y']], { x }, { opset: 9 })).toThrow(message);
+  });
+});
+
 it('Where: elements that are not selected may be NaN and have no gradient', () => {
   const cases: [Tensor | IntTensor, Tensor, Tensor, readonly number[]][] = [
     [

@@ -357,6 +357,8 @@ describe('operators in streams and in importOnnx', () => {
     expect(() => padded('reflect', 3, 0)).toThrow('the axis 1 of length 3 is too short to reflect 3 elements');
     const inputs = [int64('pads', 1, 1), floats('value', [], [7]), int64('axes', -1)];
     expect([...runOnce(['Pad', 'x pads value axes', 'y'], x, inputs, 18).data]).toEqual([7, 1, 2, 3, 7]);
+    for (const mode of ['constant', 'edge', 'reflect', 'wrap']) expect(padded(mode, 0, 0)).toEqual([1, 2, 3]);
+    expect(() => runOnce(['Pad', 'x', 'y', { pads: [0, 0] }], x, [], 7)).toThrow('pads must have length 4, got 2');
   });
 
   it.each<[string, NonNullable<PlainNode[3]>, string]>([
@@ -606,7 +608,7 @@ describe('errors of streams', () => {
     ['a permutation of other axes', ['Transpose', 'x', 'y', { perm: [0, 1] }], 'of [0, 1, 2], got [0, 1]'],
     ['a short frame', ['Conv', 'x w', 'y'], 'Conv "y": the input of length 2 is shorter than the window 3'],
     ['a short reflection', ['Pad', 'x', 'y', { mode: 'reflect', pads: [0, 0, 2, 0, 0, 0] }], 'too short to reflect 2'],
-    ['another mode', ['Pad', 'x', 'y', { mode: 'wrap', pads: [0, 0, 0, 0, 0, 0] }], 'mode must be constant, edge'],
+    ['another mode', ['Pad', 'x', 'y', { mode: 'wrap', pads: [0, 0, 1, 0, 0, 0] }], 'mode must be constant, edge'],
     ['another attribute', ['Relu', 'x', 'y', { slope: 1 }], 'Relu "y": the attribute slope is not supported'],
     ['other groups', ['Conv', 'x w', 'y', { group: 2 }], 'the weight [4, 1, 3] in 2 groups does not fit the input'],
   ])('names %s', (_, node, message) => {

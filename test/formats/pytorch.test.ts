@@ -21,6 +21,7 @@ import {
   layerNormLstm,
   leaves,
   lstm,
+  maxPool1d,
   normal,
   predict,
   projectedLstm,
@@ -38,7 +39,14 @@ import {
   withoutBias,
   writeSafetensors,
 } from 'bptt';
-import { fromPyTorch, type InferOptions, inferModel, type PyTorchOptions, toPyTorch } from 'bptt/pytorch';
+import {
+  fromPyTorch,
+  type InferOptions,
+  inferModel,
+  type PyTorchOptions,
+  type ToPyTorchOptions,
+  toPyTorch,
+} from 'bptt/pytorch';
 import { describe, expect, it } from 'vitest';
 
 /** A tensor in JSON. */
@@ -145,7 +153,7 @@ describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules,
       inferred.layers,
       inferred.inputSize === undefined ? {} : { inputSize: inferred.inputSize },
     );
-    fromPyTorch(model, weights, inferred);
+    fromPyTorch(model, weights, { modules: inferred.modules });
     expectOutputs(model, name);
     const hasBias = ({ parameters }: Sequential): boolean =>
       leaves(parameters).some(({ path }) => /\.bias(Hn)?$/.test(path));
@@ -238,7 +246,7 @@ describe('state dicts of nn.RNNCell, nn.LSTMCell and nn.GRUCell, which have no s
 
     const inferred = inferModel(weights);
     const again = sequential(inferred.layers, { inputSize: inferred.inputSize! });
-    fromPyTorch(again, weights, inferred);
+    fromPyTorch(again, weights, { modules: inferred.modules });
     expect(again.data).toEqual(model.data);
     const exported = toPyTorch(model, { modules: { [name]: 'rnn' }, cells: ['rnn'] });
     expect(Object.keys(exported)).toEqual(Object.keys(weights));
@@ -290,11 +298,27 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
       [recurrent(gru(), { hiddenSize: 2, learnInitialState: true })],
       'gru learns its initial state, which PyTorch modules do not support.',
     ],
+    [
+      'zoneout, which also changes predictions',
+      [recurrent(lstm(), { hiddenSize: 2, zoneout: { h: 0, c: 0.5 } })],
+      'lstm has zoneout, which PyTorch modules do not support.',
+    ],
+    [
+      'zoneout in two directions',
+      [bidirectional(gru(), { hiddenSize: 2, zoneout: { h: 0.5 } })],
+      'bidirectional has zoneout, which PyTorch modules do not support.',
+    ],
     ['attention', [attentionPooling()], 'attentionPooling has no equivalent in PyTorch.'],
   ])('%s', (_, layers, message) => {
     const model = sequential(layers, { inputSize });
     expect(() => toPyTorch(model)).toThrow(`toPyTorch: ${message}`);
     expect(() => fromPyTorch(model, {})).toThrow(`fromPyTorch: ${message}`);
+  });
+
+  it('options without an effect at prediction are not rejected', () => {
+    const options = { hiddenSize: 2, inputDropout: 0.5, recurrentDropout: 0.5, zoneout: { h: 0 } };
+    const model = sequential([recurrent(lstm(), options), bidirectional(lstm(), options)], { inputSize });
+    fromPyTorch(model, toPyTorch(model));
   });
 
   it('biases of a module for a layer without bias are rejected', () => {
@@ -332,8 +356,8 @@ describe('layers without an equivalent in PyTorch are rejected with the reason',
       'toPyTorch: the biases of lstm must be zero, since withoutBias has lstm (bias=False).',
     );
     expect(() => toPyTorch(model, { modules: { lstm2: 'lstm' } })).toThrow(
-      'toPyTorch: lstm2 cannot be another layer of lstm: only consecutive recurrent layers of one cell and size can ' +
-        'share a module.',
+      'toPyTorch: lstm2 cannot be another layer of lstm: only consecutive recurrent layers of one cell and size, all ' +
+        'with or all without bias, can share a module.',
     );
     expect(() => toPyTorch(model, { modules: { dense: 'lstm' } })).toThrow(
       'toPyTorch: dense cannot be another layer of lstm',
@@ -349,6 +373,16 @@ it.each<[string, readonly Layer[]]>([
   ['of different sizes', [recurrent(lstm(), { hiddenSize: 3 }), recurrent(lstm(), { hiddenSize: 2 })]],
   ['with and without projection', [recurrent(lstm(), { hiddenSize: 2 }), recurrent(projected, { hiddenSize: 3 })]],
   ['with one and two directions', [recurrent(lstm(), { hiddenSize: 3 }), bidirectional(lstm(), { hiddenSize: 3 })]],
+  ['with and without bias', [recurrent(lstm(), { hiddenSize: 3 }), withoutBias(recurrent(lstm(), { hiddenSize: 3 }))]],
+  ['that are not recurrent', [dense({ size: 3 }), dense({ size: 3 })]],
+  [
+    'with pooling between them',
+    [recurrent(lstm(), { hiddenSize: 3 }), maxPool1d({ size: 2 }), recurrent(lstm(), { hiddenSize: 3 })],
+  ],
+  [
+    'with a residual dropout between them',
+    [recurrent(lstm(), { hiddenSize: 3 }), residual([dropout(0.5)]), recurrent(lstm(), { hiddenSize: 3 })],
+  ],
   ['inside a residual', [residual([recurrent(lstm(), { hiddenSize: 3 })]), recurrent(lstm(), { hiddenSize: 3 })]],
   ['before a residual', [recurrent(lstm(), { hiddenSize: 3 }), residual([recurrent(lstm(), { hiddenSize: 3 })])]],
 ])('layers %s are not one module', (_, layers) => {
@@ -371,6 +405,66 @@ it('the weights of a cell are those of one layer, and a cell can be the root', (
   );
 });
 
+describe('options that do not fit the model are rejected', () => {
+  const recurrentLstm = recurrent(lstm(), { hiddenSize: 3 });
+  const stack = { modules: { lstm: 'rnn', lstm2: 'rnn' } };
+  it.each<[string, Layer[], ToPyTorchOptions, string]>([
+    [
+      'an unknown module in cells',
+      [recurrentLstm, dense({ size: 2 })],
+      { cells: ['rnn'] },
+      'cells must be modules of one layer in one direction without projection (lstm), got rnn.',
+    ],
+    ['a module of another kind in cells', [dense({ size: 2 })], { cells: ['dense'] }, 'projection (none), got dense.'],
+    [
+      'two layers in a cell module',
+      [recurrentLstm, recurrentLstm, recurrent(gru(), { hiddenSize: 2 })],
+      { ...stack, cells: ['rnn'] },
+      'projection (gru), got rnn.',
+    ],
+    [
+      'a projected LSTM in cells',
+      [recurrent(projected, { hiddenSize: 3 })],
+      { cells: ['projectedLstm'] },
+      'projection (none), got projectedLstm.',
+    ],
+    [
+      'two directions in cells',
+      [bidirectional(lstm(), { hiddenSize: 3 })],
+      { cells: ['bidirectional'] },
+      'projection (none), got bidirectional.',
+    ],
+    [
+      'an unknown module in withoutBias',
+      [recurrentLstm, dense({ size: 2 })],
+      { withoutBias: ['dense', 'fc'] },
+      'withoutBias must be modules that can have bias=False (lstm, dense), got fc.',
+    ],
+    [
+      'a batch normalization in withoutBias',
+      [batchNorm(), dense({ size: 2 })],
+      { withoutBias: ['batchNorm'] },
+      'withoutBias must be modules that can have bias=False (dense), got batchNorm.',
+    ],
+  ])('%s', (_, layers, options, message) => {
+    const model = sequential(layers, { inputSize: 2 });
+    for (const { path, tensor: values } of leaves(model.parameters)) if (path.endsWith('bias')) values.data.fill(0);
+    expect(() => toPyTorch(model, options)).toThrow(message);
+  });
+
+  it('a module that is not a string, and another option of fromPyTorch', () => {
+    const model = sequential([recurrentLstm], { inputSize: 2 });
+    const modules = { lstm: 5 } as unknown as Record<string, string>;
+    const message = 'modules.lstm must be a string, got 5.';
+    expect(() => toPyTorch(model, { modules })).toThrow(new TypeError(`toPyTorch: ${message}`));
+    expect(() => fromPyTorch(model, {}, { modules })).toThrow(new TypeError(`fromPyTorch: ${message}`));
+    const misspelled: object = { module: { lstm: 'rnn' } };
+    expect(() => fromPyTorch(model, {}, misspelled)).toThrow(
+      new TypeError('fromPyTorch: options must have only modules, got module.'),
+    );
+  });
+});
+
 it('a BatchNorm1d with affine=False has the gain 1 and the bias 0', () => {
   const model = sequential([batchNorm()], { inputSize: 2 });
   model.data.fill(7);
@@ -382,6 +476,20 @@ it('a BatchNorm1d with affine=False has the gain 1 and the bias 0', () => {
     [3, 4],
     [5, 6],
   ]);
+});
+
+it('a BatchNorm1d without bias has a bias of zeros in PyTorch, which has a gain and a bias or neither', () => {
+  const model = sequential([withoutBias(batchNorm())], { inputSize: 2 });
+  model.parameters['batchNorm']!['gain']!.data.set([2, 3]);
+  const weights = toPyTorch(model);
+  expect(weights['batchNorm.bias']).toEqual(full([2], 0));
+  const reloaded = sequential([withoutBias(batchNorm())], { inputSize: 2 });
+  fromPyTorch(reloaded, weights);
+  expect(reloaded.data).toEqual(model.data);
+  for (const value of [0.5, NaN])
+    expect(() => fromPyTorch(reloaded, { ...weights, 'batchNorm.bias': tensor([0, value]) })).toThrow(
+      'fromPyTorch: batchNorm has no bias, but that of the module is not zero.',
+    );
 });
 
 describe('weights that do not match are rejected, and the model is not changed', () => {
@@ -516,6 +624,26 @@ describe('inferModel', () => {
     expect(inferModel({ 'embedder.out.weight': matrix(2, 3) }).modules).toEqual({ dense: 'embedder.out' });
   });
 
+  it('a matrix without bias after the first module, or with an activation, is a Linear whatever its name', () => {
+    const weights = {
+      'embed.weight': matrix(3, 3),
+      'rnn.weight_ih_l0': matrix(12, 3),
+      'rnn.weight_hh_l0': matrix(12, 3),
+    };
+    const guessed = inferModel(weights);
+    expect(guessed.modules).toEqual({ embedding: 'embed', lstm: 'rnn' });
+    expect(guessed.assumed[0]).toBe('embed, a matrix without bias, is an Embedding');
+
+    const projecting = inferModel(weights, { activations: { embed: relu } });
+    expect(projecting).toMatchObject({ modules: { lstm: 'rnn', dense: 'embed' }, inputSize: 3 });
+    expect(projecting.assumed.join()).not.toContain('a matrix without bias');
+
+    const ordered = inferModel(weights, { order: ['rnn', 'embed'] });
+    expect(ordered).toMatchObject({ modules: { lstm: 'rnn', dense: 'embed' }, inputSize: 3 });
+    expect(ordered.assumed[0]).toBe('embed has no activation; set one with activations: { "embed": relu }');
+    expect(inferModel(weights, { order: ['embed', 'rnn'] }).modules).toEqual(guessed.modules);
+  });
+
   it('a recurrent module can have only the bias of the state', () => {
     const weights = { weight_ih_l0: matrix(12, 2), weight_hh_l0: matrix(12, 3), bias_hh_l0: matrix(12) };
     const { layers, inputSize, modules } = inferModel(weights);
@@ -641,6 +769,7 @@ describe('inferModel', () => {
       ...named('rnn', { ...stateOf('_l0', 3), ...stateOf('_l0_reverse', 3) }),
     };
     expect(inferModel(weights, { returnSequences: false }).assumed).toEqual([
+      'out_embedding, a matrix without bias, is an Embedding',
       'row 1 of out_embedding, all zeros, is trained; with padding_idx=1 it is not',
       'cell, a single cell, runs over the steps from first to last',
       none,

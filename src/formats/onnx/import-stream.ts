@@ -23,8 +23,8 @@ export interface OnnxStreamOptions extends SignatureOptions {
 
 /**
  * Imports a network from an ONNX file as a stream: it runs one frame or time step per call, as audio models in the
- * browser do, and carries the state. Unlike {@link importOnnx}, it accepts graphs with `Pad` nodes and convolutions
- * over several axes, such as Silero VAD, and the network cannot be trained.
+ * browser do, and carries the state. Unlike {@link importOnnx}, it accepts graphs with `Pad` nodes that add elements
+ * and convolutions over several axes, such as Silero VAD, and the network cannot be trained.
  *
  * The shapes of all values are resolved once. Constants are folded, weights are packed for the kernels, and shapes,
  * constants and `options.inputs` decide each `If`, whose other branch is not decoded; a step then allocates only its

@@ -43,8 +43,8 @@ export interface ImportOnnxOptions {
  * LogSoftmax, Abs, Clip, Elu, Erf, Exp, Gelu, HardSigmoid, LeakyRelu, Log, Neg, Reciprocal, Relu, Sigmoid, Softplus,
  * Sqrt, Tanh, Add, Sub, Mul, Div, Pow, Max, Min, ReduceSum, ReduceMean, ReduceProd, ReduceMax, ReduceMin, ArgMax,
  * ArgMin, Concat, Split, Slice, Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Expand, Shape, Size, Cast, Constant,
- * ConstantOfShape, Identity, Dropout and Where; on integers also Equal, Less and Range; and If and Scan, whose graphs
- * can have all of these.
+ * ConstantOfShape, Identity, Dropout, Pad with pads of 0, and Where; on integers also Equal, Less and Range; and If and
+ * Scan, whose graphs can have all of these.
  *
  * DynamicQuantizeLSTM of onnxruntime runs with its weights converted to floats.
  *

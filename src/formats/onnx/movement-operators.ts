@@ -13,6 +13,7 @@ import {
   type Operator,
   singleOutput,
   type Value,
+  withFixedConstants,
 } from './node-reader';
 import { checkResultShape } from './run-limit';
 import { concatValues, expandValue, gatherValue, reshapeValue, sliceValue, transposeValue } from './values';
@@ -114,6 +115,24 @@ export const transposeOperator: Operator = (reader) => {
 export const expandOperator: Operator = (reader) => {
   checkInputs(reader, ['any', 'int']);
   return singleOutput(reader, (x, shape) => expandValue(x, elementsOf(shape)!));
+};
+
+/**
+ * Padding by no elements, which exporters write in front of AveragePool: the identity. The pads are an attribute before
+ * opset 11, an input since.
+ */
+export const padOperator: Operator = (reader) => {
+  checkInputs(reader, reader.opset >= 11 ? ['any', 'int', 'any?', 'int?'] : ['any']);
+  consumeAttribute(reader, 'mode', 'string');
+  consumeAttribute(reader, 'value', 'float');
+  const pads = consumeAttribute(reader, 'pads', 'ints') ?? reader.constant(1)?.data;
+  if (!pads?.every((count) => count === 0))
+    throw new RangeError('pads must be constants of 0; other pads are supported only by importOnnxStream');
+  return withFixedConstants(
+    reader,
+    [2],
+    singleOutput(reader, (x) => x),
+  );
 };
 
 /** The shape that Reshape gives to x: a length of 0 is copied unless it is allowed; one length of −1 is inferred. */

@@ -17,20 +17,25 @@ const sources: Readonly<Record<string, Source>> = {
     position < 0 ? -position : position < length ? position : 2 * (length - 1) - position,
 };
 
-/** The pads are an attribute before opset 11, an input since; opset 18 added the axes. */
+/**
+ * The pads are an attribute before opset 11, an input since; opset 18 added the axes. Padding by no elements is the
+ * identity in every mode.
+ */
 export const pad: PlanOperator = (node) => {
   const { plan } = node;
-  const x = contiguous(plan, floats(node, 0));
-  const rank = x.shape.length;
+  const input = floats(node, 0);
+  const rank = input.shape.length;
   const mode = consumeAttribute(node, 'mode', 'string') ?? 'constant';
-  const source = Object.hasOwn(sources, mode) ? sources[mode]! : undefined;
-  if (source === undefined) throw new RangeError(`mode must be ${Object.keys(sources).join(', ')}, got ${mode}`);
   const pads = consumeAttribute(node, 'pads', 'ints') ?? numbersOf(node, 1) ?? [];
-  const axes = numbersOf(node, 3)?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? [...x.shape.keys()];
+  const axes = numbersOf(node, 3)?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? [...input.shape.keys()];
   if (pads.length !== 2 * axes.length)
     throw new RangeError(`pads must have length ${2 * axes.length}, got ${pads.length}`);
   const constants = optionalConstant(node, 2);
   const value = constants === undefined ? (consumeAttribute(node, 'value', 'float') ?? 0) : elementsOf(constants)[0]!;
+  if (pads.every((count) => count === 0)) return [input];
+  const source = Object.hasOwn(sources, mode) ? sources[mode]! : undefined;
+  if (source === undefined) throw new RangeError(`mode must be ${Object.keys(sources).join(', ')}, got ${mode}`);
+  const x = contiguous(plan, input);
   const [before, after] = [new Array<number>(rank).fill(0), new Array<number>(rank).fill(0)];
   axes.forEach((axis, i) => {
     [before[axis], after[axis]] = [pads[i]!, pads[axes.length + i]!];
