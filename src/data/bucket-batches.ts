@@ -30,7 +30,7 @@ export interface Example<
 
 /** The options of {@link bucketBatches}. */
 export interface BucketOptions {
-  /** B; at most one batch per epoch is smaller. */
+  /** B, the number of examples per batch. At most one batch per epoch has fewer. */
   readonly batchSize: number;
   /** Whether examples are shuffled in every epoch; true by default. */
   readonly shuffle?: boolean | undefined;

@@ -1,4 +1,4 @@
-/** Anomalies: values that the one-step forecasts of a forecaster did not expect. */
+/** Anomalies: values that are improbable in the one-step forecasts of a forecaster. */
 
 import type { Tensor } from '../index';
 import { isArrayOf, lastOf } from '../tensor/arrays';

@@ -224,7 +224,7 @@ export function completeState<N extends string>(
 /**
  * The mask of recurrent dropout.
  *
- * @throws TypeError if the cell has no recurrent weights, or its step does not call `applyDropout`
+ * @throws TypeError if the cell has no recurrent weights, or its step does not have the parameter `applyDropout`
  */
 function recurrentMaskOf<N extends string>(
   cell: Cell<N> | CellFunction<N>,

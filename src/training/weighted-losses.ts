@@ -6,7 +6,7 @@ import { logSoftmax, sum } from '../autodiff/ops/reductions';
 import { isVariable, operand, toTensor, type Variable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
 import { withOrigin } from '../tensor/origin';
-import { checkNames, checkNumber, checkObject, checkShape, mismatch } from '../tensor/shape';
+import { checkNames, checkNumber, checkObject, checkShape, lengthOf } from '../tensor/shape';
 import type { IntTensor, Tensor } from '../tensor/tensor';
 import { forEachCounted } from './counted-targets';
 import {
@@ -133,7 +133,7 @@ export function binaryCrossEntropyWith(options: BinaryCrossEntropyOptions): Loss
 
 /** The weights as a tensor. @throws RangeError if one is negative or not finite */
 function copyWeights(where: string, argument: string, weights: ArrayLike<number>): Tensor {
-  if (weights === null || typeof weights !== 'object') throw mismatch(where, argument, 'an array of numbers', weights);
+  lengthOf(where, argument, weights);
   const list = Array.from(weights);
   list.forEach((weight, i) => checkNumber(where, `${argument}[${i}]`, weight, 0));
   const data = Float32Array.from(list);

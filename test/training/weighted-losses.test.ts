@@ -107,6 +107,10 @@ it('the mean is 0 if all targets have weight 0', () => {
 it('reject options and targets that do not fit', () => {
   expect(() => crossEntropyWith({ labelSmoothing: 1.5 })).toThrow('labelSmoothing must be a number from 0 to 1');
   expect(() => crossEntropyWith({ classWeights: [1, -1] })).toThrow('classWeights[1] must be a finite number');
+  // The form of Keras.
+  expect(() => crossEntropyWith({ classWeights: { 0: 1, 1: 5 } as never })).toThrow(
+    'crossEntropyWith: classWeights must be an array, got an object with 0, 1.',
+  );
   expect(() => binaryCrossEntropyWith({ positiveWeight: NaN })).toThrow('positiveWeight[0] must be a finite number');
   const run = (loss: Loss<IntTensor>, targets: IntTensor) => () =>
     compute({ logits: tensor([[2, 0]]) }, (p) => loss(p.logits, targets));
