@@ -151,7 +151,13 @@ it('wrong models and numbers are errors of the command, not of every line or job
     '--lines must be an integer of at least 1, got x': ['score', '--lines', 'x'],
     '--every must be an integer of at least 1, got 0': ['sweep', '--every', '0'],
     '--epochs must be an integer of at least 1, got 1.5': ['sweep', '--epochs', '1.5'],
-    'there must be at least k = 1000 examples or groups, got 8': ['sweep', '--task', 'weather', '--folds', '1000'],
+    'the number of examples or groups must be an integer of at least 1000, got 8': [
+      'sweep',
+      '--task',
+      'weather',
+      '--folds',
+      '1000',
+    ],
     '--rate must be a positive number, got x': ['live', '--rate', 'x'],
   };
   for (const [message, options] of Object.entries(commands))
