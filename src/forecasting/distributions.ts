@@ -109,7 +109,7 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
   checkNames('quantiles', 'options', options, ['levels']);
   const { levels = defaultLevels } = options;
   checkLevels('quantiles', levels);
-  // The median is a quantile between them.
+  // A forecast has a median, which must be between them or equal to one.
   checkNumber('quantiles', 'the first of levels', levels[0]!, 0, 0.5);
   checkNumber('quantiles', 'the last of levels', lastOf(levels)!, 0.5, 1);
   const Q = levels.length;

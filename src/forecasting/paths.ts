@@ -61,6 +61,7 @@ interface Draws {
   /** The index of the first path of this network, and their number. */
   readonly first: number;
   readonly count: number;
+  /** The seed of this network. */
   readonly seed: number;
 }
 
@@ -71,6 +72,7 @@ interface Draws {
 function randomOf(name: string, seed: number): Random {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  // Less than 1, since the seeds of the networks are consecutive.
   return createRandom(seed + (hash >>> 1) / 2 ** 32);
 }
 

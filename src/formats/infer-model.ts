@@ -214,8 +214,8 @@ function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, options
   if (shape.length !== 2)
     reject(`${tensorIn(name, 'weight')} ${formatShape(shape)} does not belong to an Embedding, a Linear or a Conv1d.`);
   const [rows, columns] = shape as [number, number];
-  // A weight without bias belongs to either an Embedding or a Linear. Only the options, since an Embedding is the first
-  // module and has no activation, or the name of the module show which one.
+  // A weight without bias belongs to either an Embedding or a Linear. An Embedding is the first module and has no
+  // activation, so the options can show that it is a Linear. Otherwise, only the name of the module shows which one.
   const isLinear =
     bias !== undefined ||
     Object.hasOwn(options.activations ?? {}, name) ||

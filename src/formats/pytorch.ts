@@ -132,17 +132,6 @@ export function toPyTorch(model: Sequential, options: ToPyTorchOptions = {}): Re
   checkArray('toPyTorch', 'cells', cells);
   const weights: Record<string, Tensor> = {};
   const bindings = bindingsOf('toPyTorch', model, options, (_, module) => cells.includes(module));
-  const checkModules = (
-    option: string,
-    names: readonly string[],
-    expected: string,
-    known: readonly Binding[],
-  ): void => {
-    const modules = known.map(({ module }) => module);
-    const unknown = names.find((name) => !modules.includes(name));
-    if (unknown !== undefined)
-      throw outOfRange('toPyTorch', option, `modules ${expected} (${listed(modules) || 'none'})`, unknown);
-  };
   checkModules(
     'cells',
     cells,
@@ -178,6 +167,14 @@ export function toPyTorch(model: Sequential, options: ToPyTorchOptions = {}): Re
     }
   }
   return weights;
+}
+
+/** @throws RangeError if a name in an option of {@link toPyTorch} is not the module of one of the bindings */
+function checkModules(option: string, names: readonly string[], expected: string, known: readonly Binding[]): void {
+  const modules = known.map(({ module }) => module);
+  const unknown = names.find((name) => !modules.includes(name));
+  if (unknown !== undefined)
+    throw outOfRange('toPyTorch', option, `modules ${expected} (${listed(modules) || 'none'})`, unknown);
 }
 
 /** A layer, or one direction of it, and where its weights are in the `state_dict`. */

@@ -67,6 +67,7 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
   checkDirection('bidirectional', { ...shared, ...reverse }, ['cell'], reverse.cell ?? cell);
   const copy = options.reverse ? { ...options, reverse } : { ...options };
   const [forward, backward] = directionsOf(cell, copy);
+  const stateNames = [forward, backward].flatMap((each) => each.cell.state.map((name) => `${each.name}.${name}`));
   checkChoice<string>('bidirectional', 'merge', merge, Object.keys(merges));
   const size = outputSize(cell, copy);
   const reverseSize = outputSize(backward.cell, backward.options);
@@ -94,7 +95,6 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
     run: (parameters, input, context) => {
       const x = vectors('bidirectional', input);
       const byDirection = splitNames(parameters);
-      const stateNames = [forward, backward].flatMap((each) => each.cell.state.map((name) => `${each.name}.${name}`));
       checkNames('bidirectional', 'state', context.state ?? {}, stateNames);
       const states = splitNames(context.state ?? {});
       const runOf = (direction: LayerDirection): Unrolled & { readonly output: Variable } => {

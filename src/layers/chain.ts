@@ -89,7 +89,7 @@ export function checkLayers(where: string, argument: string, layers: readonly La
   });
 }
 
-/** Returns the names of layers in a model, each different: those of layers, with a number if another one has it. */
+/** Returns a different name for each layer of a model: its own, followed by a number if a previous layer has that. */
 export function namesOf(layers: readonly Layer[]): readonly string[] {
   const names: string[] = [];
   for (const { name } of layers) {

@@ -177,7 +177,7 @@ function advanceRows(batch: Stream, x: IntTensor | Tensor, rows: readonly number
   try {
     return advance(batch, pickRows(x, rows));
   } catch (error) {
-    // The position of a wrong id is that in the batch.
+    // The index of a wrong id is that in the batch.
     if (error instanceof RangeError && isIntTensor(x))
       error.message = error.message.replace(/ at index (\d+)/, (_, i) => ` at index ${rows[Number(i)]}`);
     throw attributed(error, 'pool.advance');
