@@ -214,7 +214,7 @@ async function train<P extends TensorTree, B>(
   const losses = [...(resume?.losses ?? [])];
   const pause = createPause();
   const validation = createValidation(task, options, pause);
-  const measure = createMeter(resume);
+  const measure = createMeter(losses.length, resume?.smoothedLoss);
   let estimatedSteps = steps;
 
   /** A copy of the state, which its receiver may change or transfer. */
@@ -409,19 +409,18 @@ function createValidation<P extends TensorTree, B>(
 /** The moving average of the loss, and the speed of training. */
 type Measurements = Pick<Progress, 'step' | 'steps' | 'smoothedLoss' | 'targetsPerSecond' | 'secondsLeft'>;
 
-/** Returns a function to call after every update. */
+/** Returns a function to call after every update that follows the first `firstStep` ones. */
 function createMeter(
-  resume: TrainingState | undefined,
+  firstStep: number,
+  smoothedLoss = 0,
 ): (step: number, steps: number, batches: readonly unknown[], loss: number) => Measurements {
-  const firstStep = resume?.losses.length ?? 0;
   const start = now();
-  let smoothedLoss = resume?.smoothedLoss ?? NaN;
   let targets = 0;
   return (step, estimatedSteps, batches, loss) => {
     const steps = Math.max(step, estimatedSteps);
     for (const batch of batches) targets += (batch as Partial<Batch> | undefined)?.targets?.data?.length ?? NaN;
     // A window of about 50 updates; the first losses have equal weight.
-    smoothedLoss = step === 1 ? loss : smoothedLoss + (loss - smoothedLoss) * Math.max(0.02, 1 / step);
+    smoothedLoss += (loss - smoothedLoss) * Math.max(0.02, 1 / step);
     // A clock of whole milliseconds may show no difference.
     const seconds = Math.max(1e-6, (now() - start) / 1000);
     return {
