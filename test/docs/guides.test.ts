@@ -49,8 +49,8 @@ async function run({ path, blocks }: Page): Promise<Run> {
 const number = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/g;
 
 /**
- * The shown output with the printed number in place of every number that is close to it: within a quarter, or two units
- * of the last digit. Engines round differently, and training amplifies the difference.
+ * The shown output with the printed number in place of every number that is close to it: within an eighth, or two
+ * units of the last digit. Engines round differently, and training amplifies the difference.
  */
 function withCloseNumbers(shown: string, printed: string): string {
   const numbers = printed.match(number) ?? [];
@@ -58,7 +58,7 @@ function withCloseNumbers(shown: string, printed: string): string {
   return shown.replace(number, (text) => {
     const other = numbers[index++] ?? '';
     const digits = text.split('.')[1]?.length ?? 0;
-    const tolerance = Math.max(Math.abs(Number(text)) / 4, 2 * 10 ** -digits);
+    const tolerance = Math.max(Math.abs(Number(text)) / 8, 2 * 10 ** -digits);
     return text.includes('.') && Math.abs(Number(other) - Number(text)) <= tolerance ? other : text;
   });
 }
