@@ -130,6 +130,10 @@ export function checkDepth(where: string, what: string, json: Json, depth: numbe
     for (const each of Object.values(json) as Json[]) checkDepth(where, what, each, depth + 1);
 }
 
+/** Whether an option is an initializer. Only a new model needs initializers, not one whose parameters are given. */
+export const isInitializer = (key: string, value: unknown): boolean =>
+  typeof value === 'function' && /initializer$/i.test(key);
+
 /**
  * Returns the description of an origin.
  *
@@ -163,7 +167,7 @@ export function describeOrigin(
     if (typeof value === 'number' && Number.isFinite(value)) return value;
     if (Array.isArray(value)) return value.map(visitPart);
     if (isPlain(value)) {
-      const fields = Object.entries(value).filter(([key, field]) => field !== undefined && !/initializer$/i.test(key));
+      const fields = Object.entries(value).filter(([key, field]) => field !== undefined && !isInitializer(key, field));
       return Object.fromEntries(fields.map(([key, field]) => [key, visitPart(field, key)]));
     }
     if (unnamed !== undefined) return unnamed;

@@ -85,6 +85,7 @@ export function cellStepRunner(
 ): StepRunner<StepRunnerState, Float32Array> {
   const { kernels: k, memory } = workspace;
   const { weightIh, weightHh, bias } = parameters as { weightIh: Tensor; weightHh?: Tensor; bias?: Tensor };
+  const hiddenName = cell.state[0]!;
   const GH = weightIh.shape[1]!;
   const H = GH / cell.gates;
   const size = batchSize * H;
@@ -108,13 +109,13 @@ export function cellStepRunner(
   const multiply = k.of(gemmPacked);
   const nextState = memoryView(memory, to, initial.length);
   return {
-    output: step.next['h']!,
+    output: step.next[hiddenName]!,
     size: H,
     start: () => initial.slice(),
     step(state) {
       memory.view.set(state, from);
       affine(gates, input, batchSize);
-      if (panels >= 0) multiply(product, step.previous['h']!, panels, batchSize, GH, H, !cell.separateProducts);
+      if (panels >= 0) multiply(product, step.previous[hiddenName]!, panels, batchSize, GH, H, !cell.separateProducts);
       cell.forward(k, step);
       afterForward?.(step);
       state.set(nextState());

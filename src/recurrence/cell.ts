@@ -25,8 +25,6 @@ interface CellCommon<N extends string> {
   readonly origin?: Origin;
   /** The names of the parts of the state; the first one is the output. */
   readonly state: readonly N[];
-  /** The size of each part of the state for a hidden size H; H by default. */
-  readonly sizes?: (hiddenSize: number) => Partial<Readonly<Record<N, number>>>;
   /** The parameters for an input size I and a hidden size H. */
   readonly parameters: (inputSize: number, hiddenSize: number) => Readonly<Record<string, ParameterSpec>>;
 }
@@ -81,6 +79,8 @@ export interface PointwiseBackwardStep<N extends string> extends PointwiseStep<N
  * `vectorParameters`. `weightHh` and `bias` are optional; without one, its term is left out.
  */
 export interface PointwiseCell<N extends string = string> extends CellCommon<N> {
+  /** Every part of the state has H elements. */
+  readonly sizes?: never;
   /** G, the number of gate blocks. */
   readonly gates: number;
   /**
@@ -128,6 +128,8 @@ export type CellFunction<N extends string = string> = (
 
 /** A cell as a function of ops, which the tape differentiates step by step. */
 export interface OpsCell<N extends string = string> extends CellCommon<N> {
+  /** The size of each part of the state for a hidden size H; H by default. */
+  readonly sizes?: (hiddenSize: number) => Partial<Readonly<Record<N, number>>>;
   readonly step: CellFunction<N>;
   /** Maps the parameters to those that `step` receives; called once per sequence. */
   readonly prepare?: (parameters: Readonly<Record<string, Variable>>) => Readonly<Record<string, Variable>>;

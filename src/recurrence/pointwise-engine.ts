@@ -69,7 +69,7 @@ interface Layout extends Pick<EngineInput, 'scope' | 'inputs' | 'rows' | 'mask'>
   /** `[N, savedBlocks·H]` what the forward function saves for the backward function. */
   readonly saved: number;
   /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
-  readonly maskedHidden: number;
+  readonly masked: number;
   /** The offsets of the current step, set by {@link selectStep}; those of `dVectors`, by the backward pass. */
   readonly step: PointwiseBackwardStep<string> & { readonly dVectors: Record<string, number> };
 }
@@ -103,7 +103,7 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
   const gates = allocate(workspace, N * GH);
   const saved = allocate(workspace, N * cell.savedBlocks * H);
   const product = allocate(workspace, cell.separateProducts ? S * GH : 0);
-  const maskedHidden = allocate(workspace, mask === undefined ? 0 : N * H);
+  const masked = allocate(workspace, mask === undefined ? 0 : N * H);
   const step: Layout['step'] = {
     rows: 0,
     hiddenSize: H,
@@ -131,7 +131,7 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     gates,
     product,
     saved,
-    maskedHidden,
+    masked,
     step,
   };
 }
@@ -202,14 +202,15 @@ function selectStep(layout: Layout, t: number, at: number, first: number, count:
 function forward(layout: Layout): void {
   const { cell, scope, inputs, mask, S, H, GH, tracks } = layout;
   const { weightIh, weightHh, bias } = layout.parameters;
+  const hiddenName = cell.state[0]!;
   affineInto(layout.gates, inputs, weightIh, bias);
   withScratch(scope, () => {
     const panels = weightHh === undefined ? -1 : packed(scope.workspace, weightHh, H, GH, false);
     overSteps(layout, false, (k, step, _, at, first) => {
       const size = step.rows * H;
       if (weightHh !== undefined) {
-        const hidden = mask === undefined ? step.previous['h']! : layout.maskedHidden + at * H;
-        if (mask !== undefined) k.of(multiplication)(hidden, step.previous['h']!, mask.offset + first * H, size);
+        const hidden = mask === undefined ? step.previous[hiddenName]! : layout.masked + at * H;
+        if (mask !== undefined) k.of(multiplication)(hidden, step.previous[hiddenName]!, mask.offset + first * H, size);
         const target = cell.separateProducts ? step.product : step.gates;
         k.of(gemmPacked)(target, hidden, panels, step.rows, GH, H, !cell.separateProducts);
       }
@@ -243,7 +244,7 @@ function backward(layout: Layout): void {
     affineBackward(layout.gates, inputs, weightIh, bias);
     if (weightHh?.storage.tracked) {
       // The hidden states that were multiplied by the recurrent weights, in packed order.
-      const hidden = mask === undefined ? (repacked ?? tracks[0]!.sequence.offset) : layout.maskedHidden;
+      const hidden = mask === undefined ? (repacked ?? tracks[0]!.sequence.offset) : layout.masked;
       k.of(gemm)(gradientOf(weightHh), hidden, dProduct, H, GH, N, true, false, true);
     }
     for (const { initial, gradient } of tracks) {
@@ -263,6 +264,7 @@ function backwardSteps(layout: Layout, dProduct: number, repacked: number | unde
   const { cell, scope, mask, S, H, GH, tracks } = layout;
   const { weightHh } = layout.parameters;
   const { workspace } = scope;
+  const hiddenName = cell.state[0]!;
   const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
   const panels = weightHh === undefined ? -1 : packed(workspace, weightHh, GH, H, true);
   const dMasked = allocate(workspace, mask === undefined ? 0 : S * H);
@@ -276,10 +278,10 @@ function backwardSteps(layout: Layout, dProduct: number, repacked: number | unde
     }
     cell.backward(k, step);
     if (weightHh !== undefined && (t > 0 || initialTracked)) {
-      const dHidden = mask === undefined ? step.dPrevious['h']! : dMasked + first * H;
+      const dHidden = mask === undefined ? step.dPrevious[hiddenName]! : dMasked + first * H;
       k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, mask === undefined);
-      if (mask !== undefined) k.of(addProduct)(step.dPrevious['h']!, dHidden, mask.offset + first * H, size);
+      if (mask !== undefined) k.of(addProduct)(step.dPrevious[hiddenName]!, dHidden, mask.offset + first * H, size);
     }
-    if (repacked !== undefined) k.of(copy)(repacked + at * H, step.previous['h']!, size);
+    if (repacked !== undefined) k.of(copy)(repacked + at * H, step.previous[hiddenName]!, size);
   });
 }

@@ -10,6 +10,7 @@ import {
   createOptimizer,
   type Optimizer,
   type OptimizerState,
+  partsOf,
 } from './optimizers';
 
 /** The options of {@link averageWeights}. */
@@ -85,8 +86,10 @@ export function averagedModel<M extends { readonly parameters: TensorTree; reado
 ): M {
   checkKind('averagedModel', 'model', model, 'a model', 'data');
   checkOptimizer('averagedModel', 'optimizer', optimizer);
-  if (!optimizer.name.endsWith('averageWeights'))
-    throw outOfRange('averagedModel', 'optimizer', 'one that ends with averageWeights', optimizer.name);
+  // Any step after the average is not in it. The masks of `freeze` change nothing.
+  const last = lastOf(partsOf(optimizer).filter(({ name }) => name !== 'freeze'));
+  if (last?.name !== 'averageWeights')
+    throw outOfRange('averagedModel', 'optimizer', 'one that ends with averageWeights', last?.name);
   checkOptimizerState('averagedModel', 'state', optimizer, state, model.data.length);
   checkCount('averagedModel', 'state.step', state.step);
   const { data, tree } = treeOver(model.parameters, lastOf(state.slots)!.slice());

@@ -2,7 +2,7 @@
 
 import { fill } from '../kernels/movement';
 import { checkArray, checkString } from '../tensor/shape';
-import { chain, checkOptimizer, createOptimizer, type Optimizer, type ParameterLeaf } from './optimizers';
+import { chain, checkOptimizer, createOptimizer, type Optimizer, type ParameterLeaf, partsOf } from './optimizers';
 
 /**
  * Freezes parameters: the optimizer does not change a bit of them, and their gradients count in no norm. {@link fit}
@@ -42,9 +42,6 @@ export function freeze(names: readonly string[], optimizer: Optimizer): Optimize
 
 /** Whether a path is that of a part of the tree, or inside it. */
 const isAt = (path: string, part: string): boolean => path === part || path.startsWith(`${part}.`);
-
-/** The transformations of nested chains, in order. */
-const partsOf = (optimizer: Optimizer): readonly Optimizer[] => optimizer.parts?.flatMap(partsOf) ?? [optimizer];
 
 /** @throws RangeError if a name is not in the parameters */
 function checkPaths(names: readonly string[], leaves: readonly ParameterLeaf[]): void {

@@ -114,6 +114,9 @@ export function chain(...parts: readonly Optimizer[]): Optimizer {
   return createOptimizer(optimizer, 'chain', ...parts);
 }
 
+/** The transformations of nested chains, in order. */
+export const partsOf = (optimizer: Optimizer): readonly Optimizer[] => optimizer.parts?.flatMap(partsOf) ?? [optimizer];
+
 /**
  * Sets the gradient of the buffers to −0, which changes no bit of them. Penalties of all parameters have changed it.
  */

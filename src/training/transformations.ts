@@ -99,8 +99,8 @@ export function l1(factor: number, selection: Selection = {}): Optimizer {
 
 /**
  * Limits the norm of the incoming weights of every unit to at most `limit`: every column of the matrices `[I, O]` after
- * the update (Srebro and Shraibman, 2005; Srivastava et al., 2014). It must be last in a {@link chain}. If the units of
- * a matrix are its rows, as in an embedding, exclude the matrix with `only`.
+ * the update (Srebro and Shraibman, 2005; Srivastava et al., 2014). In a {@link chain}, only {@link averageWeights} may
+ * follow it. If the units of a matrix are its rows, as in an embedding, exclude the matrix with `only`.
  *
  * @param selection the matrices; all by default
  * @throws RangeError if the limit is negative

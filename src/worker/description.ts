@@ -7,10 +7,11 @@
 import { abs, exp, leakyRelu, relu, sigmoid, softplus, tanh } from '../autodiff/ops/elementwise';
 import { logSoftmax, softmax } from '../autodiff/ops/reductions';
 import { linear } from '../cells/activations';
-import { type CustomObjects, isPlain } from '../formats/description';
+import { type CustomObjects, isInitializer, isPlain } from '../formats/description';
 import { isSameFunction } from '../formats/same-function';
 import { runInSegments } from '../models/segments';
 import { runModel } from '../models/sequential';
+import { mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { describe, isObject, outOfRange } from '../tensor/shape';
 import { binaryCrossEntropy, crossEntropy, huber, meanAbsoluteError, meanSquaredError } from '../training/losses';
@@ -66,11 +67,9 @@ export function describeValue(where: string, option: string, value: unknown, cus
     if (ArrayBuffer.isView(part) && 'length' in part) return copyArray(part);
     if (Array.isArray(part)) return part.map((each, i) => visit(each, `${path}[${i}]`));
     // An object with a longer path may contain itself.
-    if (isPlain(part) && !isCustom(part) && path.length < 999) {
+    if (isPlain(part) && !isCustom(part) && path.length < 999)
       // The parameters are posted, so that initializers have no use.
-      const fields = Object.entries(part).filter(([key]) => !/initializer$/i.test(key));
-      return Object.fromEntries(fields.map(([key, field]) => [key, visit(field, `${path}.${key}`)]));
-    }
+      return mapValues(part, (field, key) => (isInitializer(key, field) ? undefined : visit(field, `${path}.${key}`)));
     const what = typeof part === 'function' && part.name === '' ? 'a function' : describe(part);
     throw new TypeError(
       `${where}: ${path} is ${what}, which cannot be posted. Export it from a module that the worker ` +

@@ -41,35 +41,11 @@ import {
   type Variable,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
+import { leaky } from './leaky';
 
 const draw = normal(0, 0.7);
 const H = 3;
 const I = 2;
-
-/** A custom pointwise cell: a leaky unit, h_t = 0.9 · h_{t−1} + 0.1 · tanh(gates). */
-function leaky(): PointwiseCell<'h'> {
-  return {
-    name: 'leaky',
-    state: ['h'],
-    gates: 1,
-    savedBlocks: 1,
-    vectorParameters: [],
-    separateProducts: false,
-    parameters: (inputSize, hiddenSize) => gateParameters(1, inputSize, hiddenSize),
-    forward: ({ memory: { view: m } }, { next, previous, gates, saved, rows, hiddenSize }) => {
-      for (let i = 0; i < rows * hiddenSize; i++) {
-        m[saved + i] = Math.tanh(m[gates + i]!);
-        m[next.h + i] = 0.9 * m[previous.h + i]! + 0.1 * m[saved + i]!;
-      }
-    },
-    backward: ({ memory: { view: m } }, { dNext, dPrevious, gates, saved, rows, hiddenSize }) => {
-      for (let i = 0; i < rows * hiddenSize; i++) {
-        m[gates + i] = 0.1 * m[dNext.h + i]! * (1 - m[saved + i]! ** 2);
-        m[dPrevious.h + i] = m[dPrevious.h + i]! + 0.9 * m[dNext.h + i]!;
-      }
-    },
-  };
-}
 
 /** A pointwise cell without recurrent product and bias: h_t = tanh(x_t W + u · h_{t−1}), with independent units. */
 function independent(): PointwiseCell<'h'> {

@@ -31,6 +31,7 @@ import {
   gru,
   gruWith,
   hardSigmoid,
+  type Initializer,
   integerNumber,
   type Layer,
   type LoadOptions,
@@ -310,6 +311,19 @@ describe('save and load', () => {
     expect(() => save(sequential([misnamed], { inputSize: 2 }), { customObjects })).toThrow(
       'save: sequential.0.0.origin[0] must be a string, got the function shifted.',
     );
+  });
+
+  it('an option of a custom layer is stored whatever its name, unless it is an initializer: a function', () => {
+    const filled = (options: { readonly initializer: number; readonly weightInitializer?: Initializer }): Layer => ({
+      name: 'filled',
+      origin: ['filled', options],
+      output: (input) => input,
+      run: (_, input) => ({ output: add(input as Variable, tensor(options.initializer)) }),
+    });
+    const model = sequential([filled({ initializer: 3, weightInitializer: normal() })], { inputSize: 2 });
+    const customObjects = { filled };
+    const loaded = load(save(model, { customObjects }), { customObjects }).model;
+    expect(predict(loaded, full([1, 1, 2], 1)).data).toEqual(Float32Array.of(4, 4));
   });
 
   it('a custom function is that of the name, not another one with its source or a function of the library', () => {

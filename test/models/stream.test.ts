@@ -45,6 +45,7 @@ import {
   type Variable,
 } from 'bptt';
 import { afterAll, describe, expect, it } from 'vitest';
+import { leaky } from '../cells/leaky';
 import { collectGarbage } from '../memory';
 
 afterAll(() => useKernels(undefined));
@@ -108,7 +109,7 @@ describe.each(['portable', undefined] as const)('kernels %s', (kernels) => {
 
   it('streamCell equals unroll, and its state can be read', () => {
     useKernels(kernels);
-    for (const cell of [lstm(), gru(), simpleRnn()] as Cell[]) {
+    for (const cell of [lstm(), gru(), simpleRnn(), leaky()] as Cell[]) {
       const parameters = initializeCell(cell, { inputSize: 3, hiddenSize: 6, random: 2 });
       const inputs = normal(0, 1)([4, 2, 3], createRandom(5));
       const [outputs, ...states] = compute(parameters, (p) => {

@@ -17,6 +17,7 @@ import {
   embedding,
   evaluate,
   fit,
+  freeze,
   initializeOptimizer,
   type KernelName,
   load,
@@ -198,6 +199,13 @@ it('reject options and states that do not fit', () => {
   expect(() => averagedModel(model, adam(), initializeOptimizer(adam(), 1))).toThrow(
     'averagedModel: optimizer must be one that ends with averageWeights, got adam.',
   );
+  // The average would not be of the parameters after the constraint.
+  const constrained = chain(sgd(1), averageWeights(), maxNorm(1));
+  expect(() => averagedModel(model, constrained, { ...initializeOptimizer(constrained, 1), step: 1 })).toThrow(
+    'averagedModel: optimizer must be one that ends with averageWeights, got maxNorm.',
+  );
+  for (const allowed of [chain(sgd(1), maxNorm(1), averageWeights()), freeze(['w'], chain(sgd(1), averageWeights()))])
+    expect(averagedModel(model, allowed, { ...initializeOptimizer(allowed, 1), step: 1 }).data).toHaveLength(1);
   const averaging = averageWeights();
   expect(() => averagedModel(model, averaging, initializeOptimizer(averaging, 2))).toThrow(
     'averagedModel: state must be of averageWeights, with 1 buffer of size 1',

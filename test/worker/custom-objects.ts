@@ -26,15 +26,15 @@ export const line: CustomModel<{ slope: Tensor; offset: Tensor }, Batch<Tensor, 
   (p, batch: Batch<Tensor, Tensor>) => meanSquaredError(add(multiply(batch.inputs, p.slope), p.offset), batch.targets),
 );
 
-/** A layer that the worker creates again. */
-export function scaled(factor: number): Layer {
+/** A layer that the worker creates again, with an option that is named like an initializer. */
+export function scaled(options: { readonly initializer: number }): Layer {
   return {
     name: 'scaled',
-    origin: ['scaled', factor],
+    origin: ['scaled', options],
     output: (input) => input,
     run: (_, input) => {
       if (isIntTensor(input)) throw new TypeError('scaled: the input must be vectors.');
-      return { output: scale(input, factor) };
+      return { output: scale(input, options.initializer) };
     },
   };
 }

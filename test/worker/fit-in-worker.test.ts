@@ -241,7 +241,7 @@ describe('fitInWorker gives the bits of fit', () => {
     ['of an encoder-decoder', translator, pairs, { optimizer, epochs: 3 }],
     [
       'with a custom layer',
-      () => sequential([customObjects.scaled(0.5), dense({ size: 1 })], { inputSize: 2 }),
+      () => sequential([customObjects.scaled({ initializer: 0.5 }), dense({ size: 1 })], { inputSize: 2 }),
       batches,
       { loss: meanSquaredError, optimizer },
     ],
