@@ -72,13 +72,17 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const satisfies readon
       useKernels(kernels);
       const parameters = { w: tensor(expected.initial) };
       const state = initializeOptimizer(optimizer, expected.initial.length);
+      let compared = 0;
       expected.gradients.forEach((gradient, update) => {
         applyOptimizer(optimizer, state, parameters, { w: tensor(gradient) });
-        const values = expected.parameters[name]![expected.kept.indexOf(update)];
-        values?.forEach((value, i) =>
+        const values = expected.parameters[name]![expected.kept.indexOf(update)] ?? [];
+        values.forEach((value, i) =>
           expect(Math.abs(parameters.w.data[i]! - value) / Math.max(1, Math.abs(value))).toBeLessThan(2e-6),
         );
+        compared += values.length;
       });
+      expect(compared).toBe(expected.kept.length * expected.initial.length);
+      expect(compared).toBeGreaterThan(0);
     });
   },
 );
