@@ -9,7 +9,7 @@ import { checkModel, type ModelState, outputsPerStep, runModel, type Sequential 
 import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
-import { createRandom, randomBits, seeded } from '../tensor/random';
+import { createRandom, type Random, randomBits, seeded } from '../tensor/random';
 import { checkCount, checkFunction, checkKind, checkNames, formatShape, outOfRange } from '../tensor/shape';
 import { concatSteps } from '../tensor/step-ranges';
 import {
@@ -21,6 +21,7 @@ import {
   sliceSteps,
   type Tensor,
 } from '../tensor/tensor';
+import type { Mapped } from '../tensor/tree';
 import type { LossOptions } from './losses';
 import { targetWeights } from './metrics';
 import type { Optimizer, OptimizerState } from './optimizers';
@@ -151,45 +152,9 @@ export function truncatedBptt<T = Tensor | IntTensor>(
     weightOf: ({ targets, mask }) => targetWeights('trainOn', targets.shape, { mask }).total,
     rowsOf: () => window * batchSize,
     loss(p, newSteps, context) {
-      const inputs = concatSteps(memory.kept?.inputs, newSteps.inputs);
-      const resets = concatSteps(memory.kept?.resets, newSteps.resets);
-      const steps = inputs.shape[0]!;
-      // The next window starts after the dropped steps. They are run first, so that the state after them can be stored.
-      const droppedCount = Math.max(0, steps - (window - stride));
-      // Both parts of a window have the same masks of variational dropout.
-      const seed = droppedCount > 0 && droppedCount < steps ? randomBits(context.random) : undefined;
-      const outputs: Variable[] = [];
-      const run = (
-        from: number,
-        to: number,
-        state: ModelState<Tensor | Variable> | undefined,
-      ): ModelState<Variable> => {
-        const forward = withCaller('trainOn', () =>
-          runModel(model, p, sliceSteps(inputs, from, to), {
-            training: true,
-            random: context.random,
-            sequenceRandom: seed === undefined ? context.random : createRandom(seed),
-            resets: sliceSteps(resets, from, to),
-            state,
-          }),
-        );
-        outputs.push(forward.output);
-        return forward.state;
-      };
-      const stateBefore = droppedCount > 0 ? run(0, droppedCount, memory.before) : undefined;
-      const before = stateBefore ? copyState(stateBefore) : memory.before;
-      const state = droppedCount < steps ? run(droppedCount, steps, stateBefore ?? memory.before) : stateBefore!;
-      const newOutputs = slice(concat(outputs), steps - stride);
-      result = {
-        before,
-        state: copyState(state),
-        kept: {
-          inputs: copyTensor(sliceSteps(inputs, droppedCount, steps)),
-          resets: copyTensor(sliceSteps(resets, droppedCount, steps)),
-        },
-        outputs: toTensor(newOutputs),
-      };
-      return scalarOf('trainOn', 'loss', () => loss(newOutputs, newSteps.targets, { mask: newSteps.mask }));
+      const { outputs, ...after } = runWindow(model, p, memory, newSteps, window - stride, context.random);
+      result = { ...after, outputs: toTensor(outputs) };
+      return scalarOf('trainOn', 'loss', () => loss(outputs, newSteps.targets, { mask: newSteps.mask }));
     },
   };
   const { optimizer, optimizerState } = options;
@@ -221,6 +186,54 @@ export function truncatedBptt<T = Tensor | IntTensor>(
       }
       return { losses, outputs };
     },
+  };
+}
+
+/**
+ * Runs the kept steps and the new ones. Returns the outputs at the new steps, and the memory after them.
+ *
+ * @param keptCount the number of steps to keep, at most
+ */
+function runWindow<Y extends Tensor | IntTensor>(
+  model: Sequential,
+  parameters: Mapped<Sequential['parameters'], Variable>,
+  memory: StreamTrainerMemory<Y>,
+  newSteps: WeightedSteps<Y>,
+  keptCount: number,
+  random: Random,
+): Omit<StreamTrainerMemory<Y>, 'waiting'> & { readonly outputs: Variable } {
+  const inputs = concatSteps(memory.kept?.inputs, newSteps.inputs);
+  const resets = concatSteps(memory.kept?.resets, newSteps.resets);
+  const steps = inputs.shape[0]!;
+  // The next window starts after the dropped steps. They are run first, so that the state after them can be stored.
+  const droppedCount = Math.max(0, steps - keptCount);
+  // Both parts of a window have the same masks of variational dropout.
+  const maskSeed = droppedCount > 0 && droppedCount < steps ? randomBits(random) : undefined;
+  const outputs: Variable[] = [];
+  const run = (from: number, to: number, state: ModelState<Tensor | Variable> | undefined): ModelState<Variable> => {
+    const forward = withCaller('trainOn', () =>
+      runModel(model, parameters, sliceSteps(inputs, from, to), {
+        training: true,
+        random,
+        sequenceRandom: maskSeed === undefined ? random : createRandom(maskSeed),
+        resets: sliceSteps(resets, from, to),
+        state,
+      }),
+    );
+    outputs.push(forward.output);
+    return forward.state;
+  };
+  const stateBefore = droppedCount > 0 ? run(0, droppedCount, memory.before) : undefined;
+  const before = stateBefore ? copyState(stateBefore) : memory.before;
+  const state = droppedCount < steps ? run(droppedCount, steps, stateBefore ?? memory.before) : stateBefore!;
+  return {
+    before,
+    state: copyState(state),
+    kept: {
+      inputs: copyTensor(sliceSteps(inputs, droppedCount, steps)),
+      resets: copyTensor(sliceSteps(resets, droppedCount, steps)),
+    },
+    outputs: slice(concat(outputs), -newSteps.inputs.shape[0]!),
   };
 }
 
