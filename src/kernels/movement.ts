@@ -109,7 +109,7 @@ export const copyStrided: Kernel<typeof strided> = {
 
 /**
  * y[i·yStrides] += x[i·xStrides] for every multi-index i of `shape`; a stride of 0 in yStrides sums elements, in double
- * precision.
+ * precision. If the leading strides of y are 0 and x is dense, the other strides of y must be dense.
  */
 export const addStrided: Kernel<typeof strided> = {
   operands: strided,
