@@ -1,4 +1,4 @@
-/** Operations of the columns of matrices: depthwise convolution, batch normalization, and maxima. */
+/** Operations of the columns of matrices: depthwise convolution, batch normalization, maxima, and windows. */
 
 import type { Call, Kernel, Parts, WasmFunction } from './kernel';
 import { addColumnSums, rowsAtOnce } from './linear';

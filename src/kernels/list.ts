@@ -46,7 +46,7 @@ export {
   squareRootBackward,
 } from './elementwise';
 export { gatherRows, scatterAddRows, sumRows } from './linear';
-export { changeByMoments, maximum, momentsUpdate } from './moments';
+export { changeByMoments, momentsUpdate } from './moments';
 export { addStrided, copy, copyStrided, differing, fill } from './movement';
 export { normalizeRows, normalizeRowsBackward } from './normalization';
 export { adagradUpdate, adamUpdate, momentumUpdate, rmspropUpdate } from './optimizers';

@@ -38,18 +38,6 @@ export const momentsUpdate: Kernel<typeof ofMoments> = {
   },
 };
 
-const ofLargest = ['update n', 'read n', 'n'] as const;
-
-/** y ← x where x is larger. */
-export const maximum: Kernel<typeof ofLargest> = {
-  operands: ofLargest,
-  portable: (memory) => (y, x, n) => {
-    const m = memory.view;
-    for (let i = 0; i < n; i++) if (m[x + i]! > m[y + i]!) m[y + i] = m[x + i]!;
-  },
-  simd: ([y, x, n], w) => overElements(w, n, [y, x], (e) => [e.store(y, vMax(e.load(y), e.load(x)))]),
-};
-
 const ofChange = ['update n', 'read n', 'read n', 'number', 'number', 'number', 'number', 'number', 'n'] as const;
 
 /**

@@ -109,7 +109,7 @@ export const copyStrided: Kernel<typeof strided> = {
 
 /**
  * y[i·yStrides] += x[i·xStrides] for every multi-index i of `shape`; a stride of 0 in yStrides sums elements, in double
- * precision.
+ * precision. If the leading strides of y are 0 and x is dense, the other strides of y must be dense.
  */
 export const addStrided: Kernel<typeof strided> = {
   operands: strided,
@@ -154,17 +154,12 @@ function summing(
   };
 }
 
-/** Calls `visit` for every row along the last axis of a shape, in order. */
+/** Calls `visit` for every row along the last axis of a shape, in order. A scalar is a row of one element. */
 function everyRow(visit: Call<typeof row>): Call<typeof strided> {
   return (y, yStrides, x, xStrides, shape) => {
-    const last = shape.length - 1;
-    if (last < 0) {
-      visit(y, 0, x, 0, 1);
-      return;
-    }
     const descend = (axis: number, y: number, x: number): void => {
-      const [yStride, xStride, n] = [yStrides[axis]!, xStrides[axis]!, shape[axis]!];
-      if (axis === last) visit(y, yStride, x, xStride, n);
+      const [yStride = 0, xStride = 0, n = 1] = [yStrides[axis], xStrides[axis], shape[axis]];
+      if (axis >= shape.length - 1) visit(y, yStride, x, xStride, n);
       else for (let i = 0; i < n; i++) descend(axis + 1, y + i * yStride, x + i * xStride);
     };
     descend(0, y, x);

@@ -42,11 +42,11 @@ export const addSigns: Kernel<typeof signed> = {
 };
 
 // Not `rows`, since the rows are not independent.
-const limited = ['update height n', 'read height n', 'number', 'height', 'n'] as const;
+const ofColumns = ['update height n', 'read height n', 'number', 'height', 'n'] as const;
 
 /** (step, x, limit, rows, n): changes `step` so that the norm of every column of x + step is at most `limit`. */
-export const limitColumns: Kernel<typeof limited> = {
-  operands: limited,
+export const limitColumns: Kernel<typeof ofColumns> = {
+  operands: ofColumns,
   portable: (memory) => (step, x, limit, rows, n) => {
     const m = memory.view;
     for (let j = 0; j < n; j++) {

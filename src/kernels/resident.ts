@@ -41,7 +41,8 @@ export function residentOf(workspace: Workspace, owner: object, tensors: readonl
   let resident = residents.get(owner);
   if (resident?.workspace === workspace && resident.holds(tensors)) resident.free = false;
   else {
-    if (resident?.free) freeBlocks(resident.reservation.held);
+    // Not found again, if there is no memory for the new ones.
+    if (resident?.free && residents.delete(owner)) freeBlocks(resident.reservation.held);
     resident = createResident(workspace, tensors);
     residents.set(owner, resident);
   }

@@ -44,7 +44,8 @@ export async function writeAtomically(path: string, content: Uint8Array): Promis
     }
     await rename(temporary, target);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // An error of the removal does not replace this one.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw error;
   }
   // Flushing the folder makes the rename durable, on systems that support it.

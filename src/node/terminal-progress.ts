@@ -9,7 +9,7 @@ export interface ProgressOutput {
   write(text: string): unknown;
   /** Whether the output is a terminal. */
   readonly isTTY?: boolean | undefined;
-  /** The width of the terminal; 80 by default. */
+  /** The width of the terminal; 80 if it is missing or 0. */
   readonly columns?: number | undefined;
 }
 
@@ -54,8 +54,9 @@ export function terminalProgress(options: TerminalProgressOptions = {}): (progre
     const line = describe(progress, validationLoss, unit);
     if (progress.done) validationLoss = undefined;
     // A wrapped line could not be overwritten. \x1b[K clears the rest of a longer previous line.
-    const { isTTY, columns = 80 } = output;
-    const width = Number.isInteger(columns) ? columns - 1 : 79;
+    const { isTTY, columns = 0 } = output;
+    // Terminals that do not know their width, such as those of containers, report 0.
+    const width = Number.isInteger(columns) && columns > 0 ? columns - 1 : 79;
     output.write(isTTY ? `\r${line.slice(0, width)}\x1b[K${progress.done ? '\n' : ''}` : `${line}\n`);
   };
 }

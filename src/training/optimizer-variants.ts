@@ -1,7 +1,8 @@
 /** Variants of Adam and RMSprop, in their own file because they are composed of other kernels. */
 
 import { scaling } from '../kernels/arithmetic';
-import { changeByMoments, maximum, momentsUpdate } from '../kernels/moments';
+import { takeLarger } from '../kernels/columns';
+import { changeByMoments, momentsUpdate } from '../kernels/moments';
 import { momentumUpdate } from '../kernels/optimizers';
 import { checkNames, checkNumber } from '../tensor/shape';
 import {
@@ -30,7 +31,7 @@ export function amsgrad(rate: LearningRate = 1e-3, options: AdamOptions = {}): O
   return withRate('amsgrad', 3, rate, options, (lr, { kernels: k, gradient, slots, step, size }) => {
     const [mean, square, largest] = slots as readonly [number, number, number];
     k.of(momentsUpdate)(gradient, mean, square, beta1, beta2, size);
-    k.of(maximum)(largest, square, size);
+    k.of(takeLarger)(largest, square, size);
     const factor = -lr / (1 - beta1 ** step);
     k.of(changeByMoments)(gradient, mean, largest, 0, factor, 1 / (1 - beta2 ** step), 0, epsilon, size);
   });

@@ -543,7 +543,7 @@ describe('optimizers equal their published updates, computed per element', () =>
     );
   });
 
-  it('moments, the maximum, and the change that follows from moments', () => {
+  it('moments, the larger values, and the change that follows from moments', () => {
     const [g, mean, square] = [draw(n), draw(n), [0, ...draw(n - 1, 0, 1)]];
     const [, first, second] = apply('float64', [g, mean, square], (k, [g_, m, s]) =>
       k.of(kernelList.momentsUpdate)(g_!, m!, s!, 0.9, 0.99, n),
@@ -556,11 +556,15 @@ describe('optimizers equal their published updates, computed per element', () =>
       second!,
       square.map((value, i) => 0.99 * value + 0.01 * g[i]! ** 2),
     );
-    const [larger] = apply('float64', [g, mean], (k, [y, x]) => k.of(kernelList.maximum)(y!, x!, n));
-    expectNear(
-      larger!,
-      g.map((value, i) => Math.max(value, mean[i]!)),
+    const [larger] = apply(
+      'float64',
+      [
+        [...g, NaN, 1],
+        [...mean, 1, NaN],
+      ],
+      (k, [y, x]) => k.of(kernelList.takeLarger)(y!, x!, n + 2),
     );
+    expectNear(larger!, [...g.map((value, i) => Math.max(value, mean[i]!)), NaN, NaN]);
     const [step] = apply('float64', [g, mean, square], (k, [g_, m, s]) =>
       k.of(kernelList.changeByMoments)(g_!, m!, s!, 0.5, -0.25, 2, 0.75, 1e-3, n),
     );

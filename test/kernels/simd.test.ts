@@ -107,7 +107,6 @@ const bounds: Record<Name, number> = {
   adagradUpdate: 2e-6,
   adamUpdate: 2e-6,
   momentsUpdate: 8e-7,
-  maximum: 0,
   changeByMoments: 2e-6,
   combineColumns: 4e-7,
   foldWindows: 0,

@@ -323,6 +323,31 @@ it('calls of generate share the weights while the parameters stay the same, and 
   expect(advance(running, intTensor([3]))).toEqual(expected);
 });
 
+it('a stream does not use weights that generate has freed before it failed for lack of memory', () => {
+  const create = (seed: number): Sequential =>
+    sequential([embedding({ vocabularySize: 6, size: 30 }), dense({ size: 6 })], { seed });
+  const model = create(1);
+  generate(model, { prompt: [1], length: 2 });
+  const before = model.data.slice();
+  model.data[0]! += 1;
+  let isFirst = true;
+  const failing = new Proxy(Float32Array, {
+    construct(target, [size, ...others]: [unknown], ownClass) {
+      if (typeof size !== 'number' || !isFirst) return Reflect.construct(target, [size, ...others], ownClass) as object;
+      isFirst = false;
+      throw new RangeError('Array buffer allocation failed');
+    },
+  });
+  vi.stubGlobal('Float32Array', failing);
+  expect(() => generate(model, { prompt: [1], length: 2 })).toThrow('Array buffer allocation failed');
+  vi.unstubAllGlobals();
+  model.data.set(before);
+  const running = stream(model);
+  // The weights of another model would overwrite those that are free.
+  stream(create(2));
+  expect(advance(running, intTensor([3])).data).toEqual(predict(model, intTensor([[3]])).data);
+});
+
 it('generate inside a computation does not change its values', async () => {
   vi.resetModules();
   // A memory without free blocks of earlier tests.

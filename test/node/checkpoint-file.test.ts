@@ -282,4 +282,10 @@ describe('writeAtomically', () => {
     expect(new TextDecoder().decode(readFileSync(path))).toBe('old');
     expect(readdirSync(folder).filter((name) => name.startsWith('.existing'))).toEqual([]);
   });
+
+  it('throws the error of writing, even if the temporary file cannot be removed', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    await expect(writeAtomically(join(file, 'inside'), new Uint8Array(1))).rejects.toThrow(/^ENOTDIR: .*, open /);
+  });
 });

@@ -23,7 +23,10 @@ const progress: Progress = {
   done: false,
 };
 /** The output for a sequence of reports. */
-function written(reports: readonly Partial<Progress>[], output: { isTTY?: boolean; columns?: number } = {}): string {
+function written(
+  reports: readonly Partial<Progress>[],
+  output: { isTTY?: boolean; columns?: number | undefined } = {},
+): string {
   let text = '';
   const report = terminalProgress({ unit: 'characters', output: { ...output, write: (part) => (text += part) } });
   for (const each of reports) report({ ...progress, ...each });
@@ -45,6 +48,13 @@ describe('terminalProgress', () => {
   it('updates the line of a terminal, within its width, and ends it', () => {
     const text = written([{}, { step: 1201 }, { step: 1202, done: true }], { isTTY: true, columns: 20 });
     expect(text).toBe('\rstep 1200/2000 · lo\x1b[K\rstep 1202/2000 · lo\x1b[K\n');
+  });
+
+  it('takes 80 columns for the width of a terminal that reports none, or 0', () => {
+    const report = { targetsPerSecond: 1e5, secondsLeft: 8000, validationLoss: 1.921 };
+    const line = 'step 1200/2000 · loss 1.873 · validation 1.921 · 100.0k characters/s · 2 h 13 min left';
+    for (const columns of [undefined, 0])
+      expect(written([report], { isTTY: true, columns })).toBe(`\r${line.slice(0, 79)}\x1b[K`);
   });
 
   it('writes few lines to a file', () => {

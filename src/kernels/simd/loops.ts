@@ -109,7 +109,7 @@ export function alongRow<const P extends readonly Local<'i32'>[]>(
     set(left, n),
     loopWhile(less(number(0), left), [
       ...sums.map((sum) => set(sum, vZero())),
-      ...overElements(w, limited(left, 1024), copies, (e) => body(copies, e)),
+      ...overElements(w, atMost(left, 1024), copies, (e) => body(copies, e)),
       ...totals.flatMap(([sum, total]) => [
         set(sum, vAdd(sum, shuffle(sum, sum, [2, 3, 2, 3]))),
         set(total, pairAdd(total, pairOf(sum))),
@@ -121,7 +121,7 @@ export function alongRow<const P extends readonly Local<'i32'>[]>(
 }
 
 /** The minimum of a count and a constant. */
-export const limited = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
+export const atMost = (count: I32, most: number): I32 => select(less(count, number(most)), count, number(most));
 
 /** Advances pointers by a row of n elements. */
 export const nextRow = (n: Local<'i32'>, ...pointers: readonly Local<'i32'>[]): Statement[] =>

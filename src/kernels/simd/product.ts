@@ -32,7 +32,7 @@ import {
   type Writer,
   when,
 } from './assembler';
-import { limited, times } from './loops';
+import { atMost, times } from './loops';
 import { multiplyAdd } from './math';
 
 const packed = ['write', 'read', 'laneStride', 'depthStride', 'lanes', 'depth'] as const;
@@ -218,10 +218,10 @@ function multiplyPanels(
     set(x, spare),
     set(y, origin),
     set(end, target),
-    set(row, limited(i, tileRows)),
+    set(row, atMost(i, tileRows)),
     times(row, [
       set(column, number(0)),
-      loopWhile(less(column, inBytes(limited(j, tileColumns))), [
+      loopWhile(less(column, inBytes(atMost(j, tileColumns))), [
         storeElement(add(end, column), y, fromStart, column, x),
       ]),
       increase(x, 4 * tileColumns),
@@ -327,7 +327,7 @@ const rowProduct = (panelColumns: 8 | 16): WasmFunction<typeof ofOneRow> => ({
         along(1, (sums) => [
           ...storeSums(spare, sums),
           set(column, number(0)),
-          loopWhile(less(column, inBytes(limited(columns, panelColumns))), [
+          loopWhile(less(column, inBytes(atMost(columns, panelColumns))), [
             storeElement(add(c, column), start, fromStart, column, spare),
           ]),
         ]),

@@ -95,7 +95,10 @@ export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Thr
   return kernels;
 }
 
-/** The number of time steps in a batch, and the most multiply-adds of a step, whose calls have room in a batch. */
+/**
+ * The number of time steps in a batch, and the most multiply-adds of a step. Its calls then have room in a batch, and
+ * its sums, for cells of up to 34 gate blocks, no parts, which only the thread of the program could add.
+ */
 const stepsAtOnce = 4;
 const mostPerStep = 1e9;
 
