@@ -52,7 +52,7 @@ export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Da
   for (const [name, value] of Object.entries({ sequenceLength, horizon, batchSize, stride }))
     checkCount('seriesWindows', name, value);
   checkTensor('seriesWindows', 'series', series);
-  checkShape('seriesWindows', 'series', series.shape, '[N, F]', [undefined, undefined]);
+  checkShape('seriesWindows', 'series', series.shape, '[N, F]', [undefined, undefined], 'One variable is [N, 1].');
   const [N, F] = series.shape as [number, number];
   const columns = options.targets ?? Array.from({ length: F }, (_, column) => column);
   checkArray('seriesWindows', 'targets', columns);

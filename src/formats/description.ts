@@ -151,7 +151,7 @@ export function describeOrigin(
   let parts = 0;
   const visit = (value: unknown, path: string, depth: number): Json => {
     if (depth > deepest) throw new RangeError(`${where}: ${path} is more than ${deepest} levels deep.`);
-    const visitPart = (part: unknown, name: string | number): Json => visit(part, `${path}.${name}`, depth + 1);
+    const visitItem = (item: unknown, i: number): Json => visit(item, `${path}[${i}]`, depth + 1);
     const [name] =
       all.find(([, candidate]) => candidate === value) ??
       all.find(([each, candidate]) => !Object.hasOwn(customObjects, each) && isSameFunction(value, candidate)) ??
@@ -161,14 +161,17 @@ export function describeOrigin(
     if (origin !== undefined) {
       checkString(where, `${path}.origin[0]`, origin[0]);
       checkParts(where, ++parts);
-      return { $make: [origin[0], ...origin.slice(1).map(visitPart)] };
+      const [name, ...args] = origin;
+      return {
+        $make: [name, ...args.map((arg, i) => visit(arg, argumentPath(`${path} (${name})`, arg, i), depth + 1))],
+      };
     }
     if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
-    if (Array.isArray(value)) return value.map(visitPart);
+    if (Array.isArray(value)) return value.map(visitItem);
     if (isPlain(value)) {
       const fields = Object.entries(value).filter(([key, field]) => field !== undefined && !isInitializer(key, field));
-      return Object.fromEntries(fields.map(([key, field]) => [key, visitPart(field, key)]));
+      return Object.fromEntries(fields.map(([key, field]) => [key, visit(field, `${path}.${key}`, depth + 1)]));
     }
     if (unnamed !== undefined) return unnamed;
     if (typeof value === 'number') throw mismatch(where, path, 'a finite number to be saved', value);
@@ -178,8 +181,12 @@ export function describeOrigin(
         "a custom cell or layer needs an origin: ['myName', …arguments].",
     );
   };
-  return [constructorName, ...args.map((value, i) => visit(value, `${constructorName}.${i}`, 0))];
+  return [constructorName, ...args.map((value, i) => visit(value, argumentPath(constructorName, value, i), 0))];
 }
+
+/** The path of an argument, such as `sequential[0] (dense).activation`: those of options and lists have no index. */
+const argumentPath = (path: string, value: unknown, i: number): string =>
+  Array.isArray(value) || isPlain(value) ? path : `${path}[${i}]`;
 
 /**
  * Reads the description of an origin: the name of the constructor and its arguments, which are constructed.

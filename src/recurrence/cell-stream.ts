@@ -85,7 +85,6 @@ export function cellStepRunner(
 ): StepRunner<StepRunnerState, Float32Array> {
   const { kernels: k, memory } = workspace;
   const { weightIh, weightHh, bias } = parameters as { weightIh: Tensor; weightHh?: Tensor; bias?: Tensor };
-  const hiddenName = cell.state[0]!;
   const GH = weightIh.shape[1]!;
   const H = GH / cell.gates;
   const size = batchSize * H;
@@ -94,6 +93,7 @@ export function cellStepRunner(
   const panels = weightHh === undefined ? -1 : resident.pack(weightHh);
   const initial = initialState ?? new Float32Array(cell.state.length * size);
   const at = (name: string): number => cell.state.indexOf(name) * size;
+  // The states before and after a step. The first part of each is the output.
   const [from, to, gates] = [reserve(initial.length), reserve(initial.length), reserve(batchSize * GH)];
   const product = cell.separateProducts ? reserve(batchSize * GH) : gates;
   const step: PointwiseStep<string> = {
@@ -109,13 +109,13 @@ export function cellStepRunner(
   const multiply = k.of(gemmPacked);
   const nextState = memoryView(memory, to, initial.length);
   return {
-    output: step.next[hiddenName]!,
+    output: to,
     size: H,
     start: () => initial.slice(),
     step(state) {
       memory.view.set(state, from);
       affine(gates, input, batchSize);
-      if (panels >= 0) multiply(product, step.previous[hiddenName]!, panels, batchSize, GH, H, !cell.separateProducts);
+      if (panels >= 0) multiply(product, from, panels, batchSize, GH, H, !cell.separateProducts);
       cell.forward(k, step);
       afterForward?.(step);
       state.set(nextState());

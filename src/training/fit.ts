@@ -48,7 +48,7 @@ export interface Progress {
   readonly secondsLeft: number;
   /** The loss on the validation data, after the last update of an epoch or of the training. */
   readonly validationLoss?: number | undefined;
-  /** Whether this was the last update. */
+  /** Whether this was the last update. False if training is aborted in `onProgress` or in `checkpoint.write`. */
   readonly done: boolean;
 }
 
@@ -258,11 +258,11 @@ async function train<P extends TensorTree, B>(
       let stopped: FitResult['stopped'] | undefined;
       if (losses.length >= steps || (epochEnded && isLast(epoch))) stopped = 'finished';
       if (epochEnded && validation.isExhausted(epoch)) stopped = 'early';
+      await pause();
       if (signal?.aborted) stopped = 'aborted';
       const due = losses.length % (checkpoint?.every ?? Infinity) === 0;
       if (due) await checkpoint!.write(snapshot(epoch, reader, measured.smoothedLoss));
       await onProgress?.({ ...measured, ...update, epoch, validationLoss, done: stopped !== undefined });
-      await pause();
       // Training may have been aborted in the meantime.
       if (signal?.aborted) stopped ??= 'aborted';
       if (stopped === 'aborted' && !due) await checkpoint?.write(snapshot(epoch, reader, measured.smoothedLoss));

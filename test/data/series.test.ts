@@ -75,7 +75,7 @@ describe('seriesWindows', () => {
       'seriesWindows: targets must be integers from 0 to 2, got 3',
     );
     expect(() => seriesWindows(tensor([1, 2, 3]), { sequenceLength: 1, batchSize: 1 })).toThrow(
-      'series must be [N, F] = [*, *], got [3]',
+      'series must be [N, F] = [*, *], got [3]. One variable is [N, 1].',
     );
     expect(() => seriesWindows(series, { sequenceLength: 0, batchSize: 1 })).toThrow('seriesWindows: sequenceLength');
     expect(() => seriesWindows(series, { sequenceLength: 3, horizon: 0, batchSize: 1 })).toThrow(

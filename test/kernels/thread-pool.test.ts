@@ -139,7 +139,7 @@ it('rejects other numbers of threads, and threads that must not wait, and keeps 
   ];
   expect(lines).toEqual([
     [2],
-    ['useThreads: the main thread of a page must not wait. Use a worker.'],
+    ['useThreads: must be called in a worker, as the main thread of a page cannot wait for threads.'],
     [2],
     ...['0', '1.5', '65', 'NaN', 'all', 'undefined'].map(message),
   ]);

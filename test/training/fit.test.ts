@@ -155,6 +155,17 @@ describe('fit', () => {
     expect(seen[6]).toMatchObject({ step: 7, steps: 50, epoch: 1 });
   });
 
+  it('reports which update is the last one if training is aborted from outside, which a pause notices', async () => {
+    const seen: Progress[] = [];
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 1);
+    const options = { loss: crossEntropy, optimizer: adam(), steps: 1e6, signal: controller.signal };
+    const { stopped, steps } = await fit(model(), data, { ...options, onProgress: (p) => seen.push(p) });
+    expect(stopped).toBe('aborted');
+    expect(seen).toHaveLength(steps);
+    expect(seen.map(({ done }) => done)).toEqual(seen.map((_, i) => i === steps - 1));
+  });
+
   it.each<[string, Optimizer]>([
     ['clipping', chain(clipByNorm(1e-3), adam())],
     ['a penalty and no clipping', chain(weightDecay(10), sgd(0.1, { momentum: 0.9 }))],

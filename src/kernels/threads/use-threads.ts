@@ -148,7 +148,7 @@ function canShareMemory(): boolean {
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
   } catch {
-    throw new Error('useThreads: the main thread of a page must not wait. Use a worker.');
+    throw new Error('useThreads: must be called in a worker, as the main thread of a page cannot wait for threads.');
   }
   return (globalThis as Globals).crossOriginIsolated !== false;
 }
