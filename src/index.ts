@@ -1,4 +1,7 @@
-/** The public API of bptt. Foreign formats have separate entry points: bptt/pytorch, bptt/keras and bptt/onnx. */
+/**
+ * The public API of bptt. Separate entry points have the rest: bptt/pytorch, bptt/keras, bptt/onnx, bptt/worker,
+ * bptt/forecasting and bptt/node.
+ */
 
 export { type Attended, attend } from './attention/attend';
 export { type AttentionMemory, attentionMemory } from './attention/memory';

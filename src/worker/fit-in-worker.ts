@@ -320,7 +320,7 @@ function watchWorker(worker: WorkerLike, lose: (event: string, cause?: unknown) 
       // In browsers, an event without a message if the file could not be loaded; in Node.js, the error.
       const { message, error = event, preventDefault } = event as Partial<ErrorEvent>;
       preventDefault?.call(event);
-      lose(message ? `failed: ${message}` : 'could not be loaded.', error);
+      lose(message ? `failed: ${message}` : 'could not be loaded. Import maps do not apply to it.', error);
     }),
     listen(worker, 'exit', (code) => lose(`exited with code ${code as number}.`)),
     listen(worker, 'close', () => lose('was closed.')),

@@ -88,7 +88,7 @@ it('an error event of a worker of a browser, which can train again', async () =>
   expect((await fitInWorker(worker, model(), data, { ...options, steps: 2 })).steps).toBe(2);
   const loading = errorIn(worker);
   worker.dispatchEvent(new Event('error'));
-  expect((await loading).message).toBe('fitInWorker: the worker could not be loaded.');
+  expect((await loading).message).toBe('fitInWorker: the worker could not be loaded. Import maps do not apply to it.');
   port1.close();
 });
 
