@@ -139,7 +139,7 @@ function checkTargets(examples: readonly Example[]): boolean {
   if (other >= 0) {
     throw new TypeError(
       `bucketBatches: examples must all have one target per ${perStep ? 'step' : 'sequence'}, ` +
-        `like examples[0]; examples[${other}] does not.`,
+        `as examples[0] has; examples[${other}] has one per ${perStep ? 'sequence' : 'step'}.`,
     );
   }
   if (perStep) checkStepTargets(examples);

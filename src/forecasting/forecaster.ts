@@ -56,8 +56,8 @@ export interface ForecasterOptions {
    */
   readonly base?: 'seasonal' | 'last' | 'level' | 'none' | undefined;
   /**
-   * Whether a linear function of the context is added to the location, which learns what autoregressions can (Lai et
-   * al., 2018, arXiv 1703.07015). By default, true for direct forecasts, except of counts.
+   * Whether a linear function of the context is added to the location, which can represent an autoregressive model
+   * (Lai et al., 2018, arXiv 1703.07015). By default, true for direct forecasts, except of counts.
    */
   readonly linearSkip?: boolean | undefined;
   /** The number of networks, with different initial parameters, whose forecasts are averaged. 1 by default. */

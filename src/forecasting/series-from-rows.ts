@@ -103,8 +103,8 @@ export function seriesFromRows(rows: readonly TableRow[], options: SeriesFromRow
 }
 
 /**
- * Whether a cell has no value. Text of blanks has none, although `Number` converts it to 0. A function is not a cell,
- * but a method of the row: the column `constructor` is missing.
+ * Whether a cell has no value. Text of blanks has none, although `Number` converts it to 0. Functions are methods that
+ * the row inherits, such as `constructor`, not cells.
  */
 const isEmpty = (cell: unknown): boolean =>
   cell === undefined ||

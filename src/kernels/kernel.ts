@@ -36,9 +36,8 @@ export interface Memory {
  *     'list'            numbers, one per axis
  *     'rows'            the length of that name
  *
- * The length `rows`, or `n` of a kernel without `rows`, counts rows, or elements, that the kernel computes
- * independently of each other if it is the first factor of every buffer that it changes; threads then share them. A
- * kernel for which this does not hold names its length otherwise.
+ * A kernel is divided among threads if the first factor of every buffer that it changes is `rows`, or `n` if it has no
+ * `rows`. Its rows, or elements, must then be independent of each other; otherwise the length has another name.
  */
 export type Operands = readonly string[];
 

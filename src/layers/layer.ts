@@ -102,8 +102,9 @@ export interface Layer {
   /** Returns the specifications of its parameters. By default, the layer has none. */
   readonly parameters?: (input: Features) => Readonly<Record<string, ParameterSpec>>;
   /**
-   * Whether the output of a step depends only on that step and, through the state, on earlier ones; true by default.
-   * Only causal layers can be streamed. If it is stated as true, {@link predict} runs long sequences in parts.
+   * Whether the output of a step depends only on that step and, through the state, on earlier ones. A layer for which
+   * it is false cannot be streamed. By default, streams assume that it is true; {@link predict} does not, and runs long
+   * sequences in parts only if it is true.
    */
   readonly causal?: boolean | undefined;
   /**

@@ -158,8 +158,8 @@ export interface RunOptions {
    */
   readonly resets?: IntTensor | undefined;
   /**
-   * The initial state, such as the final state of a previous run. By default, zeros or the learned initial state; so
-   * are missing parts.
+   * The initial state, such as the final state of a previous run. Missing parts, or all if it is omitted, are the
+   * learned initial state, or else zeros.
    */
   readonly state?: ModelState<Tensor | Variable> | undefined;
 }
@@ -232,8 +232,8 @@ export interface PredictOptions {
    */
   readonly resets?: IntTensor | undefined;
   /**
-   * The initial state, such as the final state of a previous call. By default, zeros or the learned initial state; so
-   * are missing parts.
+   * The initial state, such as the final state of a previous call. Missing parts, or all if it is omitted, are the
+   * learned initial state, or else zeros.
    */
   readonly state?: ModelState | undefined;
 }

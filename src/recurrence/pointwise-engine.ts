@@ -62,11 +62,11 @@ interface Layout extends Pick<EngineInput, 'scope' | 'inputs' | 'rows' | 'mask'>
   readonly tracks: readonly StateTrack[];
   /** Every variable that the outputs depend on. */
   readonly sources: readonly Variable[];
-  /** `[N, G·H]` pre-activations, then what the forward function leaves there, then their gradient. */
+  /** `[N, G·H]` pre-activations, then the values that the forward function saves there, then their gradient. */
   readonly gates: number;
   /** `[S, G·H]` the products of the hidden states of one step; empty unless the cell takes them separately. */
   readonly product: number;
-  /** `[N, savedBlocks·H]` what the forward function saves for the backward function. */
+  /** `[N, savedBlocks·H]` the other values that the forward function saves for the backward function. */
   readonly saved: number;
   /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
   readonly masked: number;

@@ -1,4 +1,4 @@
-/** Restricting a computation to the valid steps of sequences of unequal length, or to the targets that count. */
+/** Restricts a computation to the valid steps of sequences of unequal length, or to targets that are not ignored. */
 
 import { takeRows } from '../autodiff/ops/movement';
 import { constantOf, type Variable, viewOf } from '../autodiff/tape';

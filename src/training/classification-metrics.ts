@@ -33,8 +33,8 @@ interface Counts {
  * scikit-learn.
  *
  * @returns a metric of logits `[..., V]` and class ids `[...]`, or of logits `[..., O]` and labels `[..., O]` of 0 or 1
- * @throws RangeError if an option or a target is out of range, the shapes do not fit, no target counts, or `'binary'`
- * is used for other than two classes or one label
+ * @throws RangeError if an option or a target is out of range, the shapes do not fit, all targets are ignored, or
+ * `'binary'` is used for other than two classes or one label
  * @example
  * measure(f1Score(), tensor([[3], [1], [-2]]), tensor([[1], [0], [0]])); // 2/3 = 0.666…
  * const logits = tensor([[2, 0, 1], [0, 1, 0], [0, 3, 1]]);
@@ -146,8 +146,8 @@ export function confusionMatrix(
  *
  * @param k 5 by default
  * @returns a metric of logits `[..., V]` and class ids `[...]`
- * @throws RangeError if k is not an integer of at least 1; from the metric, as {@link accuracy}, and if a target that
- * counts is outside [0, V)
+ * @throws RangeError if k is not an integer of at least 1; from the metric, as {@link accuracy}, and if a target
+ * that is not ignored is outside [0, V)
  * @example
  * topKAccuracy(2)(tensor([[3, 2, 1], [3, 2, 1]]), intTensor([1, 2])); // 0.5
  */

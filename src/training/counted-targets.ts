@@ -1,11 +1,11 @@
-/** The targets that count in a metric. */
+/** The targets of a metric that are not ignored. */
 
 import { lastOf } from '../tensor/arrays';
 import { outOfRange } from '../tensor/shape';
 import { type IntTensor, isIntTensor, type Tensor } from '../tensor/tensor';
 import { checkClassIds, checkPairs, largestIn, type MetricOptions, targetWeights } from './metrics';
 
-/** Calls `visit` with the index and the weight of every target that counts. */
+/** Calls `visit` with the index and the weight of every target that is not ignored. */
 export function forEachCounted(
   where: string,
   { shape, data }: Tensor | IntTensor,
@@ -23,22 +23,22 @@ export function forEachCounted(
 /** The number of columns of a tensor: its last axis, or 1 for vectors and scalars. */
 export const columnsOf = ({ shape }: Tensor): number => (shape.length < 2 ? 1 : lastOf(shape)!);
 
-/** @throws RangeError if a target that counts is not one of V classes */
+/** @throws RangeError if a target that is not ignored is not one of V classes */
 export function checkClass(where: string, { data }: IntTensor, index: number, V: number): void {
   const target = data[index]!;
   if (!(target >= 0 && target < V))
     throw outOfRange(where, 'targets', `integers from 0 to ${V - 1}`, `${target} at index ${index}`);
 }
 
-/** @throws RangeError if a target that counts is not 0 or 1 */
+/** @throws RangeError if a target that is not ignored is not 0 or 1 */
 export function checkBinary(where: string, { data }: Tensor, index: number): void {
   const target = data[index]!;
   if (target !== 0 && target !== 1) throw outOfRange(where, 'targets', '0 or 1', `${target} at index ${index}`);
 }
 
 /**
- * Visits the class of every target that counts and the predicted class. Class ids are compared with the largest of V
- * logits; targets of 0 or 1 are compared with logits above the threshold, per column.
+ * Visits the class of every target that is not ignored and the predicted class. Class ids are compared with the largest
+ * of V logits; targets of 0 or 1 are compared with logits above the threshold, per column.
  *
  * @param visit gets the column, which is 0 for class ids
  * @throws RangeError if the shapes do not fit, an id is outside [0, V), or another target is not 0 or 1

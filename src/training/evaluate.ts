@@ -52,9 +52,9 @@ type SequentialArguments<Y extends Tensor | IntTensor> = [
 type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data: Batches<B>, options?: object];
 
 /**
- * Computes the mean loss and metrics over one epoch of data, with dropout off. Each batch is weighted by the number of
- * its targets that count (the sum of their weights), so that a batch in which none counts only carries the state; the
- * batches of a {@link customModel} are weighted equally. A {@link DatasetMetric} is computed over all targets together.
+ * Computes the mean loss and metrics over one epoch of data, with dropout off. Each batch is weighted by the sum of the
+ * weights of its targets, so that a batch whose targets are all ignored only carries the state; the batches of a {@link
+ * customModel} are weighted equally. A {@link DatasetMetric} is computed over all targets together.
  *
  * @throws RangeError if the data has no batches, or a batch does not fit the model
  * @throws TypeError if a sequential model lacks a loss, a custom model is given one, or a metric has the name `loss`

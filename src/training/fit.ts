@@ -34,13 +34,13 @@ export interface Progress {
   readonly steps: number;
   /** The epoch, from 1. */
   readonly epoch: number;
-  /** The loss of the batch or the accumulated batches, before the update; 0 if no target counts. */
+  /** The loss of the batch or the accumulated batches, before the update; 0 if all targets are ignored. */
   readonly loss: number;
   /** The moving average of the loss. */
   readonly smoothedLoss: number;
   /** The norm of the gradient of the loss, before penalties and clipping. */
   readonly gradientNorm: number;
-  /** The learning rate of the update; `undefined` if no target counted in it, or the optimizer has no rate. */
+  /** The learning rate of the update; `undefined` if all targets are ignored, or the optimizer has no rate. */
   readonly learningRate: number | undefined;
   /** Targets per second; NaN if the batches have no `targets`. */
   readonly targetsPerSecond: number;
@@ -70,8 +70,9 @@ export interface FitOptions<B = Batch, S = never> {
   /** Data to evaluate on after every epoch and after the last update. Asynchronous data is read again each time. */
   readonly validation?: Batches<B> | AsyncBatches<B> | S | undefined;
   /**
-   * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. However
-   * training ends, unless it throws, the model gets the parameters of the best epoch. Requires `validation`.
+   * Early stopping: training stops after this number of consecutive epochs without a new best validation loss. When
+   * training ends, also by an abort, the model has the parameters of the best epoch; if `fit` throws, those of the last
+   * update. Requires `validation`.
    */
   readonly patience?: number | undefined;
   /** The optimizer state to continue from, updated in place. */

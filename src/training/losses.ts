@@ -27,7 +27,7 @@ import { checkClassIds, checkPairs, type MetricOptions, targetWeights } from './
 /** How a loss is reduced: one value per target (`'none'`), their sum, or their mean weighted by the mask (`'mean'`). */
 export type Reduction = 'none' | 'sum' | 'mean';
 
-/** The targets that count in a loss, and the reduction. */
+/** The weights of the targets of a loss, and the reduction. */
 export interface LossOptions {
   /**
    * The weight of every target: the shape of the targets or of their leading axes (`[T, B]` for `[T, B, O]`). 1 by
@@ -36,7 +36,7 @@ export interface LossOptions {
    * the mean of no targets is 0.
    */
   readonly mask?: Tensor | Variable | undefined;
-  /** `[B]` the number of valid steps of each row of `[T, B, …]`; all by default. Padding does not change the loss. */
+  /** `[B]` the number of valid steps of each row of `[T, B, …]`; all by default. Targets in the padding are ignored. */
   readonly lengths?: Int32Array | undefined;
   /** `'mean'` by default. */
   readonly reduction?: Reduction | undefined;
@@ -170,8 +170,8 @@ export function elementWise(
 }
 
 /**
- * Reduces the losses of the targets. `lossesOf` gets only the targets that count, those with a weight other than 0, as
- * rows over the axes of the mask and the lengths: the other ones have loss 0 and gradient 0, whatever their values.
+ * Reduces the losses of the targets. `lossesOf` gets only the targets that are not ignored, as rows over the axes of
+ * the mask and the lengths: the other ones have loss 0 and gradient 0, whatever their values.
  *
  * @param lossesOf computes one loss per target; `take` selects these rows of another variable in the shape of the
  * targets

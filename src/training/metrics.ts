@@ -16,14 +16,14 @@ import {
 } from '../tensor/shape';
 import { checkEither, checkIntTensor, checkTensor, full, type IntTensor, type Tensor } from '../tensor/tensor';
 
-/** The targets that count in a metric. */
+/** The weights of the targets of a metric. */
 export interface MetricOptions {
   /**
    * The weight of every target: the shape of the targets or of their leading axes; all 1 by default. Targets of weight
    * 0 are ignored, whatever their values.
    */
   readonly mask?: Tensor | undefined;
-  /** `[B]` the number of valid steps of each row of `[T, B, …]` targets; all by default. */
+  /** `[B]` the number of valid steps of each row of `[T, B, …]`; all by default. Targets in the padding are ignored. */
   readonly lengths?: Int32Array | undefined;
 }
 
@@ -48,7 +48,7 @@ export interface DatasetMetric<Y extends Tensor | IntTensor = Tensor | IntTensor
 
 /** A running measurement of a {@link DatasetMetric}. */
 export interface Measurement<Y extends Tensor | IntTensor = Tensor | IntTensor, R = number> {
-  /** Adds the targets of a batch that count. */
+  /** Adds the targets of a batch that are not ignored. */
   readonly add: (outputs: Tensor, targets: Y, options?: MetricOptions) => void;
   /** The metric of all targets so far. */
   readonly result: () => R;
@@ -102,7 +102,7 @@ export function bitsPerCharacter(loss: number): number {
 /** The weights of targets over their leading axes: `[]`, one weight for all, without a mask and lengths. */
 export interface TargetWeights {
   readonly weights: Float32Array;
-  /** The rows of weight other than 0, over the axes of the weights; undefined if that is all. */
+  /** The rows of weight other than 0, over the axes of the weights; undefined if all weights are nonzero. */
   readonly valid: ValidRows | undefined;
   /** The sum of the weights of all targets. */
   readonly total: number;
@@ -159,8 +159,8 @@ export function checkClassIds(where: string, logits: Shape, targets: IntTensor):
  *
  * @param logits `[..., V]`
  * @param targets class ids `[...]`
- * @param options the targets that count; with `lengths`, padding does not
- * @throws RangeError if the shapes do not fit, or no target counts
+ * @param options the weights of the targets
+ * @throws RangeError if the shapes do not fit, or all targets are ignored
  * @example
  * accuracy(tensor([[0, 1], [1, 0]]), intTensor([1, 1])); // 0.5
  */

@@ -124,7 +124,7 @@ function leaveBuffers({ kernels, gradient, buffers = [] }: Update): void {
   for (const { offset, size } of buffers) kernels.of(fill)(gradient + offset, -0, size);
 }
 
-/** Records the function that created an optimizer, and its arguments, and what to post instead of it. */
+/** Records the function that created an optimizer, its arguments, and the alternative if the optimizer is posted. */
 export const createOptimizer = (optimizer: Optimizer, ...origin: Origin): Optimizer =>
   withOrigin({ ...notCloneable, ...optimizer }, ...origin);
 

@@ -8,7 +8,7 @@ import { checkPairs, checkTotal, type DatasetMetric } from './metrics';
  * The root of the mean squared error over all elements.
  *
  * @returns a metric of predictions `[...]` and targets `[...]`
- * @throws RangeError if the shapes differ, or no target counts
+ * @throws RangeError if the shapes differ, or all targets are ignored
  * @example
  * measure(rootMeanSquaredError(), tensor([1, 2]), tensor([4, 6])); // √12.5 = 3.535…
  */
@@ -48,7 +48,7 @@ interface Column {
  * are one column. A column of equal targets has R² 1 if the predictions are exact, else 0.
  *
  * @returns a metric of predictions `[..., O]` and targets `[..., O]`
- * @throws RangeError if the shapes differ, or no target of a column counts
+ * @throws RangeError if the shapes differ, or all targets of a column are ignored
  * @example
  * measure(r2Score(), tensor([2.5, 0, 2, 8]), tensor([3, -0.5, 2, 7])); // 0.948608
  */

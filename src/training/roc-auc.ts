@@ -16,10 +16,10 @@ interface Scores {
 /**
  * The area under the ROC curve: the probability that a positive target has a larger logit than a negative one, where
  * equal logits count half (the statistic of Mann and Whitney, 1947). It is computed for every label and averaged. All
- * logits are kept until the result. NaN if all targets of a label are equal or none counts, or a logit is NaN.
+ * logits are kept until the result. NaN if all targets of a label are equal or ignored, or a logit is NaN.
  *
  * @returns a metric of logits `[..., 2]` and class ids `[...]`, or of logits `[..., O]` and labels `[..., O]` of 0 or 1
- * @throws RangeError if the shapes do not fit, a target is out of range, or no target counts
+ * @throws RangeError if the shapes do not fit, a target is out of range, or all targets are ignored
  * @example
  * measure(rocAuc(), tensor([0.1, 0.4, 0.35, 0.8]), tensor([0, 0, 1, 1])); // 0.75
  */

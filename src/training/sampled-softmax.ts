@@ -19,8 +19,8 @@ export interface SampledOptions extends LossOptions {
 }
 
 /**
- * The log of the probability that id k is sampled, log((k + 2) / (k + 1)) / log(V + 1): about the frequency of ids in
- * order of frequency (Zipf's law).
+ * The log of the probability log((k + 2) / (k + 1)) / log(V + 1) with which id k is sampled: about the frequency of ids
+ * in order of frequency (Zipf's law).
  */
 const logProbability = (id: number, count: number): number => Math.log(Math.log1p(1 / (id + 1)) / Math.log(count + 1));
 

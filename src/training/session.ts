@@ -39,8 +39,8 @@ export interface Session<B> {
   /** Returns the optimizer state, which later updates change. */
   readonly state: () => OptimizerState;
   /**
-   * Makes one update, with the gradient of the mean loss of all targets of the batches. If no target counts, the loss
-   * is 0, and the parameters and the optimizer state do not change.
+   * Makes one update, with the gradient of the mean loss of all targets of the batches. If all are ignored, the loss is
+   * 0, and the parameters and the optimizer state do not change.
    *
    * @param validationLosses the losses on the validation data so far, for learning rates that depend on them
    * @throws RangeError if the loss or the gradient is not finite, before the parameters are changed

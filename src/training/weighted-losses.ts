@@ -86,7 +86,7 @@ function smoothedLosses(
   return subtract(scale(own, 1 - smoothing), scale(ofAll, smoothing / lastOf(logits.shape)!));
 }
 
-/** The sum of the weights of the targets that count, each multiplied by the weight of its class. */
+/** The sum of the weights of the targets, each multiplied by the weight of its class. */
 function sumOfWeights(where: string, targets: IntTensor, options: MetricOptions, weights: Tensor | undefined): number {
   let total = 0;
   forEachCounted(where, targets, options, (i, weight) => {

@@ -181,7 +181,7 @@ describe('bucketBatches', () => {
     const rejected = (...examples: Example[]) => expect(() => bucketBatches(examples, { batchSize: 1 }));
     const input = Int32Array.of(1);
     rejected({ input, target: 1 }, { input, target: Int32Array.of(1) }).toThrow(
-      'examples must all have one target per sequence, like examples[0]; examples[1] does not',
+      'examples must all have one target per sequence, as examples[0] has; examples[1] has one per step.',
     );
     rejected({ input, target: 0.7 }).toThrow(
       'examples[0].target must be a class id, an integer of at least 0, got 0.7. Pass targets of a regression as',

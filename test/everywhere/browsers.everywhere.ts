@@ -78,7 +78,7 @@ describe.each<BrowserName>(['Chromium', 'Firefox'])('%s', (name) => {
     });
   });
 
-  it('a worker of a cross-origin isolated page trains on two threads with the bits of one', async () => {
+  it('a worker of a cross-origin isolated page trains on two threads with the same bits as on one', async () => {
     await go('isolated');
     const [training] = await page.evaluate(() => calls.inWorkers(1, 'threads', 2));
     expect(training).toMatchObject({ kernels: 'relaxed', count: 2, equal: true });
@@ -98,7 +98,9 @@ describe.each<BrowserName>(['Chromium', 'Firefox'])('%s', (name) => {
   it('on the main thread of a page, useThreads throws an error with the remedy', async () => {
     await go('isolated');
     const message = await page.evaluate(() => calls.inPage('threads', 2).catch(String));
-    expect(message).toMatch(/^Error: useThreads: must be called in a worker, as the main thread of a page cannot wait for threads\.$/);
+    expect(message).toMatch(
+      /^Error: useThreads: must be called in a worker, as the main thread of a page cannot wait for threads\.$/,
+    );
   });
 
   const recordLoad = (title: string, result: string) => record('load', { Browser: name, Test: title, Result: result });

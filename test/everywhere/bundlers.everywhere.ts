@@ -83,7 +83,7 @@ describe.skipIf(!isInstalled('Chromium'))('in Chromium', () => {
   });
 
   it.each(Object.entries(bundlers))(
-    '%s builds both apps, and they compute the bits of Node.js',
+    '%s builds both apps, and they compute the same bits as Node.js',
     async (name, command) => {
       const sizes: number[] = [];
       for (const app of apps) {
@@ -135,7 +135,7 @@ describe.skipIf(!isInstalled('Chromium'))('in Chromium', () => {
     }
   }
 
-  it('Next.js builds both apps, and they compute the bits of Node.js in pages, routes and edge functions', async () => {
+  it('Next.js builds both apps, and they compute the same bits as Node.js in pages, routes and edge functions', async () => {
     recordSizes('next', await runNext(`${consumer}/next`, ['server', 'edge'], apps), 'both pages in one app');
   });
 

@@ -7,7 +7,7 @@ import { record } from './rows.ts';
 import { consumer, installed, isLong, node, run } from './run.ts';
 import { versionOf } from './version.ts';
 
-it.each(isLong ? [false, true] : [true])('Hermes computes the bits of Node.js (minified: %s)', async (minify) => {
+it.each(isLong ? [false, true] : [true])('Hermes computes the same bits as Node.js (minified: %s)', async (minify) => {
   const cwd = `${consumer}/metro`;
   const bundle = `${cwd}/built-${minify ? 'minified' : 'plain'}.js`;
   await run(
@@ -33,7 +33,7 @@ it.each(isLong ? [false, true] : [true])('Hermes computes the bits of Node.js (m
       Tool: 'Metro, Babel preset of React Native, Hermes',
       Version: ['metro', '@react-native/babel-preset', 'hermes-engine-cli'].map(versionOf).join(', '),
       'What runs':
-        'trains, streams, saves and loads with the bits of the portable kernels on Node.js; the compiler of ' +
+        'trains, streams, saves and loads with the same bits as the portable kernels on Node.js; the compiler of ' +
         `Hermes ${versionOf('hermes-compiler')} compiles the bundle`,
     });
   }

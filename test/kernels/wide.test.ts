@@ -71,7 +71,7 @@ describe.runIf(engineRuns('relaxed'))('wide kernels', () => {
   const specials = [0, -0, NaN, 1e-40, Infinity, -Infinity, 50, -100];
 
   it.each(Array.from(kernels).filter(([name]) => !/^(packPanels|gemmPacked|affinePacked)$/.test(name)))(
-    '%s gives the bits of the relaxed kernel',
+    '%s is bit-identical to the relaxed kernel',
     (name, kernel) => {
       const random = createRandom(5);
       const draw = (size: number): Float32Array =>
@@ -87,7 +87,7 @@ describe.runIf(engineRuns('relaxed'))('wide kernels', () => {
     },
   );
 
-  it('products give the bits of the relaxed ones, for all transposes, packed or not, and one row alone', () => {
+  it('products are bit-identical to the relaxed ones, for all transposes, packed or not, and one row alone', () => {
     const random = createRandom(6);
     const draw = (size: number): Float32Array =>
       Float32Array.from({ length: size }, () => uniformNumber(random, -1, 1));
@@ -128,7 +128,7 @@ describe.runIf(engineRuns('wide'))('training with wide kernels', () => {
     ['simpleRnn', simpleRnn],
     ['lstm', lstm],
     ['gru', gru],
-  ] as const)('of %s gives the bits of the relaxed kernels', async (_, cell) => {
+  ] as const)('of %s is bit-identical to that with the relaxed kernels', async (_, cell) => {
     const train = async (name: 'relaxed' | 'wide'): Promise<Float32Array> => {
       useKernels(name);
       const model = sequential([recurrent(cell(), { hiddenSize: 33 }), dense({ size: 5 })], { inputSize: 7, seed: 1 });

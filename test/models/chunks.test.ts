@@ -98,12 +98,12 @@ describe.each(models)('%s', (_, model) => {
     ...(_ === 'layers that are not causal'
       ? []
       : ([['with resets, lengths and a state', { resets, state, lengths }]] as [string, PredictOptions][])),
-  ])('%s: the output and state have the bits of one run', (_, options) => {
+  ])('%s: the output and state are bit-identical to those of one run', (_, options) => {
     expect(predictWithState(model, inputs, options)).toEqual(whole(model, inputs, options));
   });
 });
 
-it.each(models.slice(0, 2))('evaluate gives the bits of one run: %s', (_, model) => {
+it.each(models.slice(0, 2))('evaluate is bit-identical to one run: %s', (_, model) => {
   const random = createRandom(6);
   const lengths = Int32Array.of(700, 123, 5);
   const batches = [1, 2].map(() => {

@@ -47,7 +47,7 @@ const inputs = (T: number, B: number): Tensor => ({
 describe.each(
   (['portable', 'simd', 'relaxed', 'wide'] as const).filter((name) => name === 'portable' || engineRuns(name)),
 )('%s: a predictor', (name) => {
-  it.each(Object.keys(models))('of %s has the bits of predict', (key) => {
+  it.each(Object.keys(models))('of %s is bit-identical to predict', (key) => {
     useKernels(name);
     const model = sequential(models[key]!(), { inputSize: 7, seed: 3 });
     const predictor = createPredictor(model);

@@ -128,7 +128,7 @@ describe.each(models)('streams of %s', (_, create) => {
     return steps.map((x) => advance(running, x));
   });
 
-  it('give the bits of streams that run alone, in any order of their steps', () => {
+  it('are bit-identical to streams that run alone, in any order of their steps', () => {
     const model = create();
     const streams = inputs.map((_, i) => open(model, i));
     const random = createRandom(7);

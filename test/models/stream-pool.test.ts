@@ -48,7 +48,7 @@ it.each(
   Object.keys(stacks).flatMap((name) =>
     (['portable', 'simd', undefined] as const).map((kernels) => [name, kernels] as const),
   ),
-)('streams that come and go have the bits of single streams: %s, %s kernels', (name, kernels) => {
+)('streams that come and go are bit-identical to single streams: %s, %s kernels', (name, kernels) => {
   useKernels(kernels);
   const { layers, inputSize } = stacks[name]!;
   const model = sequential(layers(), { ...(inputSize && { inputSize }), seed: 3 });

@@ -93,7 +93,7 @@ describe.each<[string, Dataset<Batch<IntTensor>>, Partial<SequentialFitOptions<I
   ['validation and patience', shuffled, { validation: ordered, patience: 2, epochs: 4, optimizer: sgd(3) }],
   ['asynchronous validation', shuffled, { validation: asynchronous(ordered), epochs: 2 }],
 ])('asynchronous data of unknown length, with %s', (_, data, extra) => {
-  it('gives the bits of a dataset', async () => {
+  it('gives bit-identical results to a dataset', async () => {
     const expected = await train(model(), data, extra);
     const { states, progress, result, parameters } = await train(model(), asynchronous(data), extra);
     expect(result).toEqual(expected.result);

@@ -80,7 +80,7 @@ const frozen = ['embedding', 'lstm.weightHh'];
 const isFrozen = (path: string) => path === 'embedding.weight' || path === 'lstm.weightHh';
 
 describe.each(optimizers)('freeze with %s', (_, optimizer) => {
-  it('keeps the bits of frozen parameters, and changes the others', async () => {
+  it('does not change a bit of frozen parameters, and changes the others', async () => {
     const model = net();
     model.parameters['embedding']!['weight']!.data.set([0, -0, 1e-42]);
     const before = parametersOf(model);

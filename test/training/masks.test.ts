@@ -1,4 +1,4 @@
-/** Masks: a target of weight 0 counts in no loss, metric or gradient, whatever its value and the output. */
+/** Masks: a target of weight 0 is ignored in losses, metrics and gradients, whatever its value and the output. */
 
 import {
   accuracy,
@@ -192,7 +192,7 @@ describe.each(Object.entries(cases))('%s', (name, item) => {
     gradient.outputs.data.forEach((g, i) => expect(g).toBeCloseTo(expected.gradient.data[i]! / total, 5));
   });
 
-  it('is 0 if no target counts', () => {
+  it('is 0 if all targets are ignored', () => {
     const mask = full([T], 0);
     const [nan, unknown] = [
       full(outputs.shape, NaN),
@@ -213,7 +213,7 @@ describe.each(Object.entries(cases))('%s', (name, item) => {
     }
   });
 
-  it('checks the targets that count', () => {
+  it('checks the targets that are not ignored', () => {
     const mask = tensor([1, 0, 0, 0, 0]);
     const bad = targets.data instanceof Int32Array ? -100 : NaN;
     const run = () =>
@@ -287,7 +287,7 @@ describe('accuracy', () => {
     expect(accuracy(logits, targets, { mask: tensor([0, 1]) })).toBe(1 / 2);
   });
 
-  it('throws if no target counts', () => {
+  it('throws if all targets are ignored', () => {
     expect(() => accuracy(logits, targets, { mask: tensor([0, 0]) })).toThrow(
       'accuracy: the sum of the weights must be positive, got 0',
     );
@@ -314,7 +314,7 @@ describe('training and evaluation', () => {
     expect(predict(one, batch.inputs).data.every(Number.isFinite)).toBe(true);
   });
 
-  it('ignore batches in which no target counts, except for the state that they carry', () => {
+  it('skip batches whose targets are all ignored, except for the state that they carry', () => {
     const model = net();
     expect(evaluate(model, dataOf(nothing, ignored, nothing), options)).toEqual(
       evaluate(model, dataOf(ignored), options),
@@ -328,7 +328,7 @@ describe('training and evaluation', () => {
   it.each<[string, Optimizer]>([
     ['adam', adam(0.02)],
     ['momentum and weight decay', chain(weightDecay(0.1), sgd(0.1, { momentum: 0.9 }))],
-  ])('skip the update of a batch in which no target counts, with %s', async (_, optimizer) => {
+  ])('skip the update of a batch whose targets are all ignored, with %s', async (_, optimizer) => {
     const none: Batch<IntTensor> = { inputs: batch.inputs, targets: batch.targets, lengths: new Int32Array(B) };
     const [one, other] = [net(), net()];
     const seen: Progress[] = [];
@@ -346,7 +346,7 @@ describe('training and evaluation', () => {
     expect(seen.map(({ learningRate }) => learningRate === undefined)).toEqual([true, false, true, true, false]);
   });
 
-  it('carry the state through batches in which no target counts', async () => {
+  it('carry the state through batches whose targets are all ignored', async () => {
     const options = { loss: crossEntropy, optimizer: sgd(0.1), carryState: true };
     const [one, other] = [net(), net()];
     await fit(one, [nothing, batch], options);
@@ -354,7 +354,7 @@ describe('training and evaluation', () => {
     expect(one.data).not.toEqual(other.data);
   });
 
-  it('do not call losses and metrics if no target counts', async () => {
+  it('do not call losses and metrics if all targets are ignored', async () => {
     // A separate mean, which would divide by 0.
     const loss: Loss<IntTensor> = (outputs, targets, options) => {
       const { data } = options!.mask as Tensor;
@@ -366,12 +366,12 @@ describe('training and evaluation', () => {
     expect(evaluate(net(), [nothing, batch], { ...options, loss })).toEqual(evaluate(net(), [batch], options));
   });
 
-  it('reject data in which no target counts in training', async () => {
+  it('reject data whose targets are all ignored in training', async () => {
     const training = fit(net(), [nothing, nothing], { loss: crossEntropy, optimizer: adam(0.02), epochs: 3 });
     await expect(training).rejects.toThrow('fit: data must hold at least one target, got none');
   });
 
-  it('skip the update of steps of a stream in which no target counts', () => {
+  it('skip the update of steps of a stream whose targets are all ignored', () => {
     const [one, other] = [net(), net()];
     const start = (model: Sequential) =>
       truncatedBptt(model, { window: T, loss: crossEntropy, optimizer: adam(0.02), batchSize: B });

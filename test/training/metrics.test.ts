@@ -242,7 +242,7 @@ describe('limits', () => {
     expect(measure(rocAuc(), tensor([0, 1]), tensor([1, 1]))).toBeNaN();
   });
 
-  it('rocAuc is NaN for labels of which no target counts, whichever label it is', () => {
+  it('rocAuc is NaN for labels whose targets are all ignored, whichever label it is', () => {
     const [logits, targets] = [
       tensor([
         [1, 2],

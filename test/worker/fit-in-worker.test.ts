@@ -208,7 +208,7 @@ it('fitInWorker ends reading after the last update', async () => {
   expect(ends).toEqual([1]);
 });
 
-describe('fitInWorker gives the bits of fit', () => {
+describe('fitInWorker is bit-identical to fit', () => {
   it.each<[string, () => { readonly data: Float32Array }, unknown, object]>([
     ['with dropout and shuffled windows', tagger, shuffled, { loss, optimizer, epochs: 3, seed: 4 }],
     ['without a seed', tagger, shuffled, { loss, optimizer }],

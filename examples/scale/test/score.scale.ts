@@ -61,7 +61,7 @@ it.each(queueServers)(
     }),
 );
 
-it('a score has the bits of a prediction of the text alone, and a bad line gets an error in its place', async () => {
+it('a score is bit-identical to a prediction of the text alone, and a bad line gets an error in its place', async () => {
   const run = `${folder}/few`;
   await runProgram('score', '--lines', '1000', '--folder', run);
   const { model, extras } = load(readFileSync(`${run}/model.safetensors`));

@@ -185,7 +185,10 @@ const multiplyOf = (sizes: ConvolutionSizes): Multiply => (isUnfolded(sizes) ? m
 const backwardOf = (sizes: ConvolutionSizes): typeof tapwiseBackward =>
   isUnfolded(sizes) ? unfoldedBackward : tapwiseBackward;
 
-/** Calls `visit` for the windows as few matrices: (the first window, the offset of its first tap, …, the sizes). */
+/**
+ * Calls `visit` for the windows as few matrices: with the first window, the offset of its first tap, the numbers of
+ * rows and of taps, the distances between rows and between taps, and the number n of contiguous elements per tap.
+ */
 function eachWindows(
   { B, I, k, stride, dilation, steps }: ConvolutionSizes,
   width: number,
