@@ -47,16 +47,15 @@ export function learnMerges(pieces: ReadonlyMap<string, number>, first: number, 
   const counts = new Map<number, number>();
   const wordsWithPair = new Map<number, Set<number>>();
   const changed = new Set<number>();
-  const countPairs = (word: number, sign: 1 | -1): void => {
+  /** Counts the pairs of a word: those that contain one of the given ids, all by default. */
+  const countPairs = (word: number, sign: 1 | -1, having?: readonly number[]): void => {
     const { ids, count } = words[word]!;
     for (let i = 1; i < ids.length; i++) {
+      if (having && !having.includes(ids[i]!) && !having.includes(ids[i - 1]!)) continue;
       const key = keyOf(ids[i - 1]!, ids[i]!);
       counts.set(key, (counts.get(key) ?? 0) + sign * count);
       changed.add(key);
-      if (sign < 0) continue;
-      const set = wordsWithPair.get(key);
-      if (set === undefined) wordsWithPair.set(key, new Set([word]));
-      else set.add(word);
+      if (sign > 0) wordsWithPair.set(key, (wordsWithPair.get(key) ?? new Set()).add(word));
     }
   };
   for (let word = 0; word < words.length; word++) countPairs(word, 1);
@@ -71,10 +70,12 @@ export function learnMerges(pieces: ReadonlyMap<string, number>, first: number, 
     if (top === undefined || top.count < 2) break;
     const [a, b] = pairOf(top.key);
     const merged = first + 256 + merges.length;
+    // No other pairs change. A word can be a long text without spaces, such as a sequence of DNA.
+    const having = [a, b, merged];
     for (const word of wordsWithPair.get(top.key)!) {
-      countPairs(word, -1);
+      countPairs(word, -1, having);
       mergePair(words[word]!.ids, a, b, merged);
-      countPairs(word, 1);
+      countPairs(word, 1, having);
     }
     merges.push([a, b]);
   }

@@ -43,7 +43,7 @@ export interface Dataset<B = Batch> {
   readonly batchCount: number;
   /**
    * The batches of one epoch. All randomness comes from `random`, so that the state of the generator determines the
-   * order.
+   * order. Every batch has its own arrays: with `accumulate`, several are read before they are used.
    */
   readonly batches: (random: Random) => Iterable<B>;
 }
@@ -73,7 +73,8 @@ export interface AsyncDataset<B = Batch> {
   readonly batchCount?: number | undefined;
   /**
    * Starts an epoch from its first batch. All randomness comes from `random`, and is drawn only while a batch is
-   * awaited, so that the state of the generator determines the order.
+   * awaited, so that the state of the generator determines the order. Every batch has its own arrays, as in
+   * {@link Dataset}.
    */
   readonly batches: (random: Random) => AsyncIterable<B>;
 }

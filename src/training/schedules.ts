@@ -25,7 +25,7 @@ export function rateAt(
  * Step decay: rate · factor^⌊(step − 1) / every⌋.
  *
  * @param options.factor 0.1 by default
- * @throws RangeError if `rate` is negative, or `every` is not an integer of at least 1
+ * @throws RangeError if `rate` or `factor` is negative, or `every` is not an integer of at least 1
  * @example
  * stepDecay(1, { every: 10, factor: 0.5 })(11); // 0.5
  */
@@ -35,7 +35,7 @@ export function stepDecay(
 ): (step: number) => number {
   checkNames('stepDecay', 'options', options, ['every', 'factor']);
   const { every, factor = 0.1 } = options;
-  checkNumber('stepDecay', 'factor', factor);
+  checkNumber('stepDecay', 'factor', factor, 0);
   checkNumber('stepDecay', 'rate', rate, 0);
   checkCount('stepDecay', 'every', every);
   const rateAtStep = (step: number): number => rate * factor ** Math.floor((step - 1) / every);
@@ -45,7 +45,7 @@ export function stepDecay(
 /**
  * Exponential decay: rate · factor^((step − 1) / every).
  *
- * @throws RangeError if `rate` is negative, or `every` is not positive
+ * @throws RangeError if `rate` or `factor` is negative, or `every` is not positive
  * @example
  * exponentialDecay(1, { every: 10, factor: 0.25 })(6); // 0.5
  */
@@ -55,7 +55,7 @@ export function exponentialDecay(
 ): (step: number) => number {
   checkNames('exponentialDecay', 'options', options, ['every', 'factor']);
   const { every, factor } = options;
-  checkNumber('exponentialDecay', 'factor', factor);
+  checkNumber('exponentialDecay', 'factor', factor, 0);
   checkNumber('exponentialDecay', 'rate', rate, 0);
   checkNumber('exponentialDecay', 'every', every, Number.MIN_VALUE);
   const rateAtStep = (step: number): number => rate * factor ** ((step - 1) / every);
@@ -67,7 +67,7 @@ export function exponentialDecay(
  * arXiv 1608.03983).
  *
  * @param options.minRate 0 by default
- * @throws RangeError if `rate` is negative, or `steps` is not an integer of at least 1
+ * @throws RangeError if `rate` or `minRate` is negative, or `steps` is not an integer of at least 1
  * @example
  * cosineDecay(1, { steps: 100 })(51); // 0.5
  */
@@ -77,7 +77,7 @@ export function cosineDecay(
 ): (step: number) => number {
   checkNames('cosineDecay', 'options', options, ['steps', 'minRate']);
   const { steps, minRate = 0 } = options;
-  checkNumber('cosineDecay', 'minRate', minRate);
+  checkNumber('cosineDecay', 'minRate', minRate, 0);
   checkNumber('cosineDecay', 'rate', rate, 0);
   checkCount('cosineDecay', 'steps', steps);
   const rateAtStep = (step: number): number =>

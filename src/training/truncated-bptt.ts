@@ -10,7 +10,7 @@ import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, type Random, randomBits, seeded } from '../tensor/random';
-import { checkCount, checkFunction, checkKind, checkNames, formatShape, outOfRange } from '../tensor/shape';
+import { checkCount, checkFunction, checkKind, checkNames, checkShape, outOfRange } from '../tensor/shape';
 import { concatSteps } from '../tensor/step-ranges';
 import {
   checkIntTensor,
@@ -169,8 +169,11 @@ export function truncatedBptt<T = Tensor | IntTensor>(
     feed(steps) {
       const losses: number[] = [];
       let outputs: Tensor | undefined;
-      let waiting = joinSteps(memory.waiting, completeSteps(steps, batchSize));
+      const added = completeSteps(steps, batchSize);
+      // If the steps do not fit those that wait, it is not known which are wrong: both are dropped.
+      let waiting = cutSteps(added, 0, 0);
       try {
+        waiting = joinSteps(memory.waiting, added);
         while (waiting.inputs.shape[0]! >= stride) {
           const next = cutSteps(waiting, 0, stride);
           // If the update fails, its steps are dropped: they would fail again.
@@ -241,8 +244,9 @@ function runWindow<Y extends Tensor | IntTensor>(
  * Trains on the next steps of the streams. There is an update as soon as there are `stride` new steps; the remaining
  * steps wait for the next call.
  *
- * @throws RangeError if the steps do not fit; if a loss or gradient is not finite, before the parameters are changed.
- * The steps of the update are then dropped, and the next call continues with those after them
+ * @throws RangeError if the steps do not fit the model, or those that wait; if a loss or gradient is not finite, before
+ * the parameters are changed. The steps of the update are then dropped, and the next call continues with those after
+ * them
  * @throws TypeError if the steps have `lengths`: streams have no padding; use `mask` and `resets`
  * @example
  * const model = sequential([
@@ -261,10 +265,6 @@ export function trainOn<Y extends Tensor | IntTensor>(
   steps: StreamSteps<NoInfer<Y>>,
 ): StreamUpdate {
   checkKind('trainOn', 'trainer', trainer, 'a trainer, as truncatedBptt returns', 'feed');
-  checkBatch('trainOn', steps);
-  checkNames('trainOn', 'steps', steps, ['inputs', 'targets', 'mask', 'resets']);
-  if (steps.mask !== undefined) checkTensor('trainOn', 'mask', steps.mask);
-  if (steps.resets !== undefined) checkIntTensor('trainOn', 'resets', steps.resets);
   return trainer.feed(steps);
 }
 
@@ -285,11 +285,17 @@ function checkTruncation(
     throw outOfRange('truncatedBptt', 'model', 'one with an output per step', 'one per sequence');
 }
 
-/** The steps with the default mask and resets. @throws RangeError if a shape does not fit */
-function completeSteps<Y extends Tensor | IntTensor>(
-  { inputs, targets, mask, resets }: StreamSteps<Y>,
-  batchSize: number,
-): WeightedSteps<Y> {
+/**
+ * The steps with the default mask and resets.
+ *
+ * @throws TypeError if one is not a tensor of its kind; RangeError if a shape does not fit
+ */
+function completeSteps<Y extends Tensor | IntTensor>(given: StreamSteps<Y>, batchSize: number): WeightedSteps<Y> {
+  checkBatch('trainOn', given);
+  checkNames('trainOn', 'steps', given, ['inputs', 'targets', 'mask', 'resets']);
+  const { inputs, targets, mask, resets } = given;
+  if (mask !== undefined) checkTensor('trainOn', 'mask', mask);
+  if (resets !== undefined) checkIntTensor('trainOn', 'resets', resets);
   const leading = [inputs.shape[0]!, batchSize];
   const steps = {
     inputs,
@@ -297,10 +303,8 @@ function completeSteps<Y extends Tensor | IntTensor>(
     mask: mask ?? full(leading, 1),
     resets: resets ?? { shape: leading, data: new Int32Array(leading[0]! * batchSize) },
   };
-  for (const [name, { shape }] of Object.entries(steps)) {
-    if (shape[0] !== leading[0] || shape[1] !== batchSize)
-      throw outOfRange('trainOn', name, `[S, B, …] = [${leading[0] ?? 0}, ${batchSize}, …]`, formatShape(shape));
-  }
+  for (const [name, { shape }] of Object.entries(steps))
+    checkShape('trainOn', name, shape, '[S, B, …]', [...leading, ...shape.slice(2)]);
   return steps;
 }
 
@@ -316,11 +320,17 @@ function cutSteps<Y extends Tensor | IntTensor>(steps: WeightedSteps<Y>, from: n
   return mapSteps(steps, (x) => sliceSteps(x, from, to));
 }
 
+/** @throws RangeError if the steps do not have the shapes of those that wait */
 function joinSteps<Y extends Tensor | IntTensor>(
   first: WeightedSteps<Y> | undefined,
   second: WeightedSteps<Y>,
 ): WeightedSteps<Y> {
-  return mapSteps(second, (x, name) => concatSteps(first?.[name] as typeof x | undefined, x));
+  return mapSteps(second, (x, name) => {
+    const waiting = first?.[name] as typeof x | undefined;
+    if (waiting?.shape[0])
+      checkShape('trainOn', name, x.shape, 'like the waiting steps', [undefined, ...waiting.shape.slice(1)]);
+    return concatSteps(waiting, x);
+  });
 }
 
 /** Copies a state out of the workspace. */

@@ -31,7 +31,8 @@ export interface CrossEntropyOptions {
  * Creates a cross-entropy with class weights w and label smoothing ε (Szegedy et al., 2015, arXiv 1512.00567), as
  * PyTorch's `CrossEntropyLoss(weight, label_smoothing)`: the loss of a target is (1 − ε) · w[target] · −log p[target] +
  * ε/V · Σ w[v] · −log p[v] over the classes v, with p = softmax(logits). The mean divides by the sum of the weights of
- * the targets, w[target] times the mask.
+ * the targets, w[target] times the mask. It is 0 if that sum is 0: {@link fit} and {@link evaluate} skip a batch with
+ * targets of classes of weight 0 only.
  *
  * @returns a loss like {@link crossEntropy}
  * @throws RangeError if a weight is negative, or ε is not between 0 and 1; in training, if there are not V weights, or

@@ -146,7 +146,17 @@ describe('byte pairs', () => {
     expect(tokens.slice(256)).toEqual(['ab', ' ab', ' abc'].slice(0, tokens.length - 256));
   });
 
-  it('learn the same merges as an exhaustive search', () => {
+  /** Letters of DNA without spaces: one piece. */
+  const dna = (length: number): string => {
+    const random = createRandom(length);
+    return Array.from({ length }, () => 'ACGT'[integerNumber(random, 4)]).join('');
+  };
+
+  it.each([
+    ['a text', text],
+    ['a text without spaces', dna(1000)],
+    ['runs of one letter', 'aaa aaaa aaaaaaa baab'.repeat(5)],
+  ])('learn the same merges as an exhaustive search from %s', (_, text) => {
     const words = text
       .match(/ ?\p{L}+| ?[^\s\p{L}]+/gu)!
       .map((word) => Array.from(new TextEncoder().encode(word), (byte) => byte));
@@ -158,7 +168,7 @@ describe('byte pairs', () => {
       const order = [...counts]
         .map(([key, count]) => ({ pair: key.split(' ').map(Number) as [number, number], count }))
         .sort((x, y) => y.count - x.count || x.pair[0] - y.pair[0] || x.pair[1] - y.pair[1]);
-      if (order[0]!.count < 2) break;
+      if ((order[0]?.count ?? 0) < 2) break;
       const [a, b] = order[0]!.pair;
       expected.push([a, b]);
       for (const word of words)

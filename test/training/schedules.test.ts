@@ -17,3 +17,12 @@ it.each<[string, (step: number) => number, number[]]>([
 ])('%s', (_, rate, rates) => {
   rates.forEach((expected, i) => expect(rate(i + 1), `update ${i + 1}`).toBeCloseTo(expected, 12));
 });
+
+// In training, the first negative rate can be far from the first update.
+it('reject factors and rates that become negative', () => {
+  expect(() => stepDecay(1, { every: 2, factor: -0.5 })).toThrow(
+    new RangeError('stepDecay: factor must be a finite number of at least 0, got -0.5.'),
+  );
+  expect(() => exponentialDecay(1, { every: 2, factor: -0.5 })).toThrow('exponentialDecay: factor must be ');
+  expect(() => cosineDecay(1, { steps: 2, minRate: -0.1 })).toThrow('cosineDecay: minRate must be ');
+});

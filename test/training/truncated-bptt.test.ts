@@ -229,8 +229,33 @@ it('rejects the memory of another batch size', () => {
   trainOn(trainer, piece(0, 2));
   expect(memory.waiting).toBeUndefined();
   expect(() => trainerOf(modelOf(), { window: 3, stride: 3, batchSize: 1, memory: trainer.memory })).toThrow(
-    'truncatedBptt: memory.waiting: inputs must be [S, B, …] = [2, 1, …], got [2, 2, ',
+    `truncatedBptt: memory.waiting: inputs must be [S, B, …] = [2, 1, ${I}], got [2, 2, ${I}]`,
   );
+});
+
+it('rejects memory that has lost its typed arrays, as in JSON', () => {
+  const trainer = trainerOf(modelOf(), { window: 3, stride: 3 });
+  trainOn(trainer, piece(0, 4));
+  const memory = JSON.parse(JSON.stringify(trainer.memory));
+  expect(() => trainerOf(modelOf(), { window: 3, stride: 3, memory })).toThrow(
+    'truncatedBptt: memory.waiting: inputs must be a tensor { shape, data: Float32Array }, got { shape, data: an object',
+  );
+});
+
+it('rejects steps of other shapes than those that wait, and drops both', () => {
+  const options = { window: 4, stride: 4 };
+  const trainer = trainerOf(modelOf(), options);
+  // Too few for an update, in which the model would reject them.
+  trainOn(trainer, { ...piece(0, 1), inputs: full([1, B, I + 1], 1) });
+  expect(() => trainOn(trainer, piece(0, 2))).toThrow(
+    `trainOn: inputs must be like the waiting steps = [*, ${B}, ${I + 1}], got [2, ${B}, ${I}]`,
+  );
+  trainOn(trainer, piece(0, 1));
+  const { targets } = piece(0, 1);
+  const wide = { ...piece(0, 1), targets: full([1, B, 2 * targets.data.length], 1) };
+  expect(() => trainOn(trainer, wide)).toThrow('trainOn: targets must be like the waiting steps = [*, ');
+  const reference = trainerOf(modelOf(), options);
+  expect(trainOn(trainer, piece(0, 12)).losses).toEqual(trainOn(reference, piece(0, 12)).losses);
 });
 
 it('keeps parameters and memory if an update fails, and rejects arguments that do not fit', () => {
@@ -244,7 +269,7 @@ it('keeps parameters and memory if an update fails, and rejects arguments that d
   expect(model.data).toEqual(data);
   expect(waiting!.inputs.shape[0]).toBe(2);
   expect(() => trainOn(trainer, { inputs, targets: tensor([[1]]) })).toThrow(
-    'trainOn: targets must be [S, B, …] = [24, 2, …], got [1, 1]',
+    'trainOn: targets must be [S, B, …] = [24, 2], got [1, 1]',
   );
   // Streams have no padding at their ends.
   expect(() => trainOn(trainer, { ...piece(0, 2), lengths: Int32Array.of(2, 1) } as never)).toThrow(
