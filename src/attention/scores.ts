@@ -51,7 +51,11 @@ const dotProducts: Score['scores'] = (_, queries, keys) => batchedMatmul(queries
  * needs D = H.
  *
  * @example
- * dotScore().name; // 'dot'
+ * const states = tensor([[[1, 0]], [[0, 0]]]);
+ * const query = tensor([[Math.log(3), 0]]);
+ * const score = dotScore();
+ * const weights = compute({ states }, (p) => attend(score, attentionMemory(score, {}, p.states), query).weights);
+ * weights.data; // Float32Array [0.75, 0.25]
  */
 export function dotScore(): Score {
   return {
@@ -68,7 +72,11 @@ export function dotScore(): Score {
  * needs D = H.
  *
  * @example
- * scaledDotScore().name; // 'scaledDot'
+ * const states = tensor([[[2, 0, 0, 0]], [[0, 0, 0, 0]]]);
+ * const query = tensor([[Math.log(3), 0, 0, 0]]);
+ * const score = scaledDotScore();
+ * const weights = compute({ states }, (p) => attend(score, attentionMemory(score, {}, p.states), query).weights);
+ * weights.data; // Float32Array [0.75, 0.25]
  */
 export function scaledDotScore(): Score {
   return {

@@ -34,7 +34,8 @@ export type Activation = ActivationFunction | ActivationPair;
  * Returns its argument: the activation function `linear` of Keras.
  *
  * @example
- * lstmWith({ activation: linear }).state; // ['h', 'c']
+ * const model = sequential([recurrent(lstmWith({ activation: linear }), { hiddenSize: 8 })], { inputSize: 2 });
+ * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
  */
 export const linear: ActivationFunction = (x) => x;
 

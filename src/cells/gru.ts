@@ -35,8 +35,8 @@ export interface GruOptions {
  *
  * @throws RangeError if `reset` is neither 'after' nor 'before'
  * @example
- * const parameters = initializeCell(gru(), { inputSize: 2, hiddenSize: 3, random: 1 });
- * Object.keys(parameters); // ['weightIh', 'weightHh', 'bias', 'biasHn']
+ * const model = sequential([recurrent(gru(), { hiddenSize: 8 }), dense({ size: 1 })], { inputSize: 2 });
+ * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 1]
  */
 export function gru(options: GruOptions = {}): PointwiseCell<'h'> | OpsCell<'h'> {
   checkNames('gru', 'options', options, ['reset']);

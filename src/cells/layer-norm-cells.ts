@@ -43,7 +43,8 @@ const bias = (size: number): ParameterSpec => ({ role: 'bias', shape: [size], bl
  * @param options.epsilon the term added to the variance; 1e-5 by default
  * @throws RangeError if `epsilon` is negative
  * @example
- * layerNormRnn({ activation: relu }).state; // ['h']
+ * const model = sequential([recurrent(layerNormRnn({ activation: relu }), { hiddenSize: 8 })], { inputSize: 2 });
+ * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
  */
 export function layerNormRnn(
   options: LayerNormCellOptions & { readonly activation?: ((x: Variable) => Variable) | undefined } = {},
@@ -127,7 +128,8 @@ export function layerNormLstm(options: LayerNormCellOptions = {}): OpsCell<'h' |
  * @param options.epsilon the term added to the variance; 1e-5 by default
  * @throws RangeError if `epsilon` is negative
  * @example
- * Object.keys(initializeCell(layerNormGru(), { inputSize: 2, hiddenSize: 3, random: 1 })).length; // 6
+ * const model = sequential([recurrent(layerNormGru(), { hiddenSize: 8 })], { inputSize: 2 });
+ * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
  */
 export function layerNormGru(options: LayerNormCellOptions = {}): OpsCell<'h'> {
   checkNames('layerNormGru', 'options', options, ['epsilon']);

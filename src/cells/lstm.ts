@@ -40,7 +40,8 @@ const cell: PointwiseCell<'h' | 'c'> = {
  * other activation functions, the cell is {@link lstmWith}.
  *
  * @example
- * lstm().state; // ['h', 'c']
+ * const model = sequential([recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 1 })], { inputSize: 2 });
+ * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 1]
  */
 export function lstm(options: Readonly<Record<string, never>> = {}): PointwiseCell<'h' | 'c'> {
   checkNames('lstm', 'options (see lstmWith)', options, []);

@@ -30,7 +30,8 @@ export interface SimpleRnnOptions {
  * `bias [H]`.
  *
  * @example
- * simpleRnn({ activation: relu }).name; // 'simpleRnn'
+ * const model = sequential([recurrent(simpleRnn({ activation: relu }), { hiddenSize: 8 })], { inputSize: 2 });
+ * predict(model, full([5, 3, 2], 1)).shape; // [5, 3, 8]
  */
 export function simpleRnn(options: SimpleRnnOptions = {}): Cell<'h'> {
   checkNames('simpleRnn', 'options', options, ['activation']);

@@ -72,7 +72,11 @@ const column = (x: Variable, index: number): Variable => reshape(slice(x, index,
  * path per network.
  *
  * @example
- * forecaster({ horizon: 7, distribution: point() }).distribution.size; // 1
+ * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
+ * const model = forecaster({ horizon: 4, seasons: [4], distribution: point() });
+ * const fitted = await fitForecaster(model, [{ name: 'a', values }], { steps: 5 });
+ * const [next] = forecast(fitted, [{ name: 'a', values }], { levels: [0.1, 0.5, 0.9] });
+ * next!.quantiles.length; // 4
  */
 export function point(): Distribution {
   return {
@@ -103,7 +107,11 @@ const defaultLevels = [0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
  *
  * @throws RangeError if a level is not between 0 and 1, the levels are not in order, or all are below or above 0.5
  * @example
- * quantiles({ levels: [0.1, 0.5, 0.9] }).size; // 3
+ * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
+ * const model = forecaster({ horizon: 4, seasons: [4], distribution: quantiles({ levels: [0.1, 0.5, 0.9] }) });
+ * const fitted = await fitForecaster(model, [{ name: 'a', values }], { steps: 5 });
+ * const [next] = forecast(fitted, [{ name: 'a', values }], { levels: [0.1, 0.5, 0.9] });
+ * next!.quantiles.length; // 4
  */
 export function quantiles(options: QuantilesOptions = {}): Distribution {
   checkNames('quantiles', 'options', options, ['levels']);
@@ -188,7 +196,11 @@ const deviationOf = (output: number): number => least + softplusValue(output);
  * A normal distribution, trained with its negative log-likelihood.
  *
  * @example
- * gaussian().size; // 2
+ * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
+ * const model = forecaster({ horizon: 4, seasons: [4], distribution: gaussian() });
+ * const fitted = await fitForecaster(model, [{ name: 'a', values }], { steps: 5 });
+ * const [next] = forecast(fitted, [{ name: 'a', values }], { levels: [0.1, 0.5, 0.9] });
+ * next!.quantiles.length; // 4
  */
 export function gaussian(): Distribution {
   return {
@@ -209,7 +221,11 @@ export function gaussian(): Distribution {
  * Student's t distribution with more than 2 degrees of freedom, for series with outliers.
  *
  * @example
- * studentT().size; // 3
+ * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
+ * const model = forecaster({ horizon: 4, seasons: [4], distribution: studentT() });
+ * const fitted = await fitForecaster(model, [{ name: 'a', values }], { steps: 5 });
+ * const [next] = forecast(fitted, [{ name: 'a', values }], { levels: [0.1, 0.5, 0.9] });
+ * next!.quantiles.length; // 4
  */
 export function studentT(): Distribution {
   const degreesOf = (output: number): number => 2 + least + softplusValue(output);
@@ -241,7 +257,11 @@ export function studentT(): Distribution {
  * their gradients are more exact.
  *
  * @example
- * negativeBinomial().size; // 2
+ * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
+ * const model = forecaster({ horizon: 4, seasons: [4], distribution: negativeBinomial() });
+ * const fitted = await fitForecaster(model, [{ name: 'a', values }], { steps: 5 });
+ * const [next] = forecast(fitted, [{ name: 'a', values }], { levels: [0.1, 0.5, 0.9] });
+ * next!.quantiles.length; // 4
  */
 export function negativeBinomial(): Distribution {
   const meanOf = (output: number, scaleOfSeries: number): number => scaleOfSeries * (least + softplusValue(output));

@@ -23,7 +23,11 @@ import type { LearningRate } from './schedules';
  * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
- * amsgrad(1e-3, { beta2: 0.99 }).slots; // 3
+ * const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+ * const batch = { inputs: full([1, 4, 2], 1), targets: full([1, 4, 1], 3) };
+ * const optimizer = amsgrad(0.1, { beta2: 0.99 });
+ * const { losses } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps: 50 });
+ * losses.at(-1)! < losses[0]! / 100; // true
  */
 export function amsgrad(rate: LearningRate = 1e-3, options: AdamOptions = {}): Optimizer {
   checkNames('amsgrad', 'options', options, ['beta1', 'beta2', 'epsilon']);
@@ -50,7 +54,11 @@ export interface NadamOptions extends AdamOptions {
  * @param rate a constant learning rate, or a schedule; 0.002 by default
  * @throws RangeError if an option is out of range
  * @example
- * nadam(2e-3, { momentumDecay: 0.004 }).slots; // 2
+ * const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+ * const batch = { inputs: full([1, 4, 2], 1), targets: full([1, 4, 1], 3) };
+ * const optimizer = nadam(0.1);
+ * const { losses } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps: 50 });
+ * losses.at(-1)! < losses[0]! / 100; // true
  */
 export function nadam(rate: LearningRate = 2e-3, options: NadamOptions = {}): Optimizer {
   checkNames('nadam', 'options', options, ['beta1', 'beta2', 'epsilon', 'momentumDecay']);
@@ -84,7 +92,11 @@ export function nadam(rate: LearningRate = 2e-3, options: NadamOptions = {}): Op
  * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
- * centeredRmsprop(1e-4, { rho: 0.95, epsilon: 1e-4, momentum: 0.9 }).slots; // 3
+ * const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+ * const batch = { inputs: full([1, 4, 2], 1), targets: full([1, 4, 1], 3) };
+ * const optimizer = centeredRmsprop(0.01, { rho: 0.95, epsilon: 1e-4, momentum: 0.9 });
+ * const { losses } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps: 50 });
+ * losses.at(-1)! < losses[0]! / 100; // true
  */
 export function centeredRmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
   checkNames('centeredRmsprop', 'options', options, ['rho', 'epsilon', 'momentum']);

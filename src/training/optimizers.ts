@@ -91,7 +91,11 @@ export interface Optimizer extends NotCloneable {
  * a step, and at last transformations of the step. A second optimizer would take the step for a gradient.
  *
  * @example
- * chain(clipByNorm(1), adam(2e-3)).slots; // 2
+ * const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+ * const batch = { inputs: full([1, 4, 2], 1), targets: full([1, 4, 1], 3) };
+ * const optimizer = chain(clipByNorm(1), weightDecay(1e-4), adam(0.1));
+ * const { losses } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps: 50 });
+ * losses.at(-1)! < losses[0]! / 100; // true
  */
 export function chain(...parts: readonly Optimizer[]): Optimizer {
   parts.forEach((part, i) => checkOptimizer('chain', `parts[${i}]`, part));
@@ -167,7 +171,11 @@ export interface SgdOptions {
  * @param rate a constant learning rate, or a schedule; 0.01 by default
  * @throws RangeError if a constant rate is negative or not finite, or the momentum is not in [0, 1]
  * @example
- * sgd(0.1, { momentum: 0.9, nesterov: true }).slots; // 1
+ * const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+ * const batch = { inputs: full([1, 4, 2], 1), targets: full([1, 4, 1], 3) };
+ * const optimizer = sgd(0.05, { momentum: 0.9, nesterov: true });
+ * const { losses } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps: 50 });
+ * losses.at(-1)! < losses[0]! / 100; // true
  */
 export function sgd(rate: LearningRate = 0.01, options: SgdOptions = {}): Optimizer {
   checkNames('sgd', 'options', options, ['momentum', 'nesterov']);
@@ -199,7 +207,11 @@ export interface RmspropOptions {
  * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
- * rmsprop(1e-3, { rho: 0.99, momentum: 0.9 }).slots; // 2
+ * const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+ * const batch = { inputs: full([1, 4, 2], 1), targets: full([1, 4, 1], 3) };
+ * const optimizer = rmsprop(0.01, { rho: 0.99, momentum: 0.9 });
+ * const { losses } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps: 50 });
+ * losses.at(-1)! < losses[0]! / 100; // true
  */
 export function rmsprop(rate: LearningRate = 1e-3, options: RmspropOptions = {}): Optimizer {
   checkNames('rmsprop', 'options', options, ['rho', 'epsilon', 'momentum']);
@@ -236,7 +248,11 @@ export interface AdagradOptions {
  * @param rate a constant learning rate, or a schedule; 0.01 by default
  * @throws RangeError if epsilon is less than 1e-30, or the initial sum is negative
  * @example
- * adagrad(0.01, { initialAccumulator: 0.1 }).slots; // 1
+ * const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+ * const batch = { inputs: full([1, 4, 2], 1), targets: full([1, 4, 1], 3) };
+ * const optimizer = adagrad(1, { initialAccumulator: 0.1 });
+ * const { losses } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps: 50 });
+ * losses.at(-1)! < losses[0]! / 100; // true
  */
 export function adagrad(rate: LearningRate = 0.01, options: AdagradOptions = {}): Optimizer {
   checkNames('adagrad', 'options', options, ['epsilon', 'initialAccumulator']);
@@ -313,7 +329,11 @@ export interface AdamWOptions extends AdamOptions {
  * @param rate a constant learning rate, or a schedule; 0.001 by default
  * @throws RangeError if an option is out of range
  * @example
- * adamw(cosineDecay(2e-3, { steps: 1000 }), { weightDecay: 0.1 }).slots; // 2
+ * const model = sequential([dense({ size: 1 })], { inputSize: 2 });
+ * const batch = { inputs: full([1, 4, 2], 1), targets: full([1, 4, 1], 3) };
+ * const optimizer = adamw(cosineDecay(0.3, { steps: 50 }), { weightDecay: 0.01 });
+ * const { losses } = await fit(model, batch, { loss: meanSquaredError, optimizer, steps: 50 });
+ * losses.at(-1)! < losses[0]! / 100; // true
  */
 export function adamw(rate: LearningRate = 1e-3, allOptions: AdamWOptions = {}): Optimizer {
   checkNames('adamw', 'options', allOptions, ['beta1', 'beta2', 'epsilon', 'weightDecay']);
