@@ -98,7 +98,9 @@ describe.each<BrowserName>(['Chromium', 'Firefox'])('%s', (name) => {
   it('on the main thread of a page, useThreads throws an error with the remedy', async () => {
     await go('isolated');
     const message = await page.evaluate(() => calls.inPage('threads', 2).catch(String));
-    expect(message).toMatch(/^Error: useThreads: must be called in a worker, as the main thread of a page cannot wait for threads\.$/);
+    expect(message).toMatch(
+      /^Error: useThreads: must be called in a worker, as the main thread of a page cannot wait for threads\.$/,
+    );
   });
 
   const recordLoad = (title: string, result: string) => record('load', { Browser: name, Test: title, Result: result });
