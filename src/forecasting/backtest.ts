@@ -188,8 +188,8 @@ function trainingMethod(
   return async (series) => {
     const fitted = await fitForecaster(forecaster, series, training);
     return (histories) => {
-      const steps = histories[0]!.values.length - series[0]!.values.length;
-      const current = adapts && steps > 0 ? recalibrate(fitted, histories, { steps }) : fitted;
+      const heldOut = histories[0]!.values.length - series[0]!.values.length;
+      const current = adapts && heldOut > 0 ? recalibrate(fitted, histories, { heldOut }) : fitted;
       return forecast(current, histories, { levels });
     };
   };

@@ -97,7 +97,7 @@ export function calibrate(fitted: FittedForecaster, held: readonly WindowOrigin[
 /** The options of {@link recalibrate}. */
 export interface RecalibrateOptions {
   /** The number of last steps of every series that were not in the training. */
-  readonly steps: number;
+  readonly heldOut: number;
 }
 
 /** A score counts half after this number of horizons. */
@@ -117,12 +117,12 @@ const mostRecent = 128;
  * @param series with their history; no value after them is used
  * @returns the same networks with other intervals
  * @throws TypeError or RangeError if a series is wrong, as {@link fitForecaster}, has a value that its scaling or
- * distribution does not support, or does not have more than `steps` values
+ * distribution does not support, or does not have more than `heldOut` values
  * @example
  * const values = Float64Array.from({ length: 90 }, (_, t) => 10 + (t % 4) + (t < 60 ? 0.1 : 2) * Math.sin(t * t));
  * const training = [{ name: 'a', values: values.slice(0, 60) }];
  * const fitted = await fitForecaster(forecaster({ horizon: 4, seasons: [4] }), training, { steps: 60 });
- * const adapted = recalibrate(fitted, [{ name: 'a', values }], { steps: 30 });
+ * const adapted = recalibrate(fitted, [{ name: 'a', values }], { heldOut: 30 });
  * adapted.calibration > fitted.calibration; // true
  */
 export function recalibrate(
@@ -132,17 +132,17 @@ export function recalibrate(
 ): FittedForecaster {
   const where = 'recalibrate';
   checkFitted(where, fitted);
-  checkNames(where, 'options', options, ['steps']);
-  const { steps } = options;
-  checkCount(where, 'steps', steps, 0);
+  checkNames(where, 'options', options, ['heldOut']);
+  const { heldOut } = options;
+  checkCount(where, 'heldOut', heldOut, 0);
   const checked = checkSeries(where, series, fitted.schema);
   checkRange(where, fitted.forecaster, checked);
   for (const each of checked) {
     checkStart(where, fitted.forecaster, each);
     const { name, values } = each;
-    if (values.length <= steps)
+    if (values.length <= heldOut)
       throw new RangeError(
-        `${where}: series ${name}: must have more than ${counted(steps, 'value')}, got ${values.length}.`,
+        `${where}: series ${name}: must have more than ${counted(heldOut, 'value')}, got ${values.length}.`,
       );
   }
   const { horizon } = fitted.forecaster;
@@ -150,7 +150,7 @@ export function recalibrate(
     each.future.reduce((least, { length }) => Math.min(least, length), Infinity);
   const ahead = checked.reduce((least, each) => Math.min(least, rows(each) - each.values.length), horizon - 1);
   // Older scores would count less than 2 %.
-  const used = Math.min(steps, 6 * halfLife * horizon);
+  const used = Math.min(heldOut, 6 * halfLife * horizon);
   const prepared = checked.map((each) => prepare(fitted, extended(each, ahead), scalerOf(where, fitted, each)));
   const origins = originsOf(prepared, horizon, (N) => [N - ahead - 1 - used, N]);
   const scores = scoresAt(fitted, origins, mostRecent);

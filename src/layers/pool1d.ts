@@ -13,8 +13,8 @@ import { checkNoResets, type Layer, type LayerContext, stepSize, vectors } from 
 /** The options of {@link maxPool1d} and {@link averagePool1d}. */
 export interface Pool1dOptions {
   /** The number of steps of a window. */
-  readonly size: number;
-  /** The number of steps from one window to the next; by default, the size. */
+  readonly windowSize: number;
+  /** The number of steps from one window to the next; by default, the window size. */
   readonly stride?: number | undefined;
   /** `'valid'` by default. Padding does not count. */
   readonly padding?: Padding | undefined;
@@ -27,7 +27,7 @@ export interface Pool1dOptions {
  * @throws RangeError if an option is out of range, or a window can be in the padding as a whole; in a model, if its
  * input is not one vector per step
  * @example
- * const model = sequential([maxPool1d({ size: 2 })], { inputSize: 1 });
+ * const model = sequential([maxPool1d({ windowSize: 2 })], { inputSize: 1 });
  * predict(model, tensor([1, 3, 4, 2, 9], [5, 1, 1])).data; // Float32Array [3, 4]
  */
 export function maxPool1d(options: Pool1dOptions): Layer {
@@ -54,7 +54,7 @@ export function maxPool1d(options: Pool1dOptions): Layer {
  *
  * @throws as {@link maxPool1d}
  * @example
- * const model = sequential([averagePool1d({ size: 2, stride: 1 })], { inputSize: 1 });
+ * const model = sequential([averagePool1d({ windowSize: 2, stride: 1 })], { inputSize: 1 });
  * predict(model, tensor([1, 3, 5], [3, 1, 1])).data; // Float32Array [2, 4]
  */
 export function averagePool1d(options: Pool1dOptions): Layer {
@@ -93,16 +93,16 @@ function poolLayer(
   options: Pool1dOptions,
   apply: (x: Variable, window: Window, context: LayerContext) => Variable,
 ): Layer {
-  checkNames(caller, 'options', options, ['size', 'stride', 'padding']);
-  const { size, stride = size, padding = 'valid' } = options;
-  checkCount(caller, 'size', size);
+  checkNames(caller, 'options', options, ['windowSize', 'stride', 'padding']);
+  const { windowSize, stride = windowSize, padding = 'valid' } = options;
+  checkCount(caller, 'windowSize', windowSize);
   checkWindow(caller, { stride, dilation: 1, padding });
-  if (typeof padding !== 'string' && padding.some((count) => count >= size))
-    throw outOfRange(caller, 'padding', `less than the size ${size}`, padding.join());
-  const window: Window = { k: size, stride, dilation: 1, padding };
+  if (typeof padding !== 'string' && padding.some((count) => count >= windowSize))
+    throw outOfRange(caller, 'padding', `less than the window size ${windowSize}`, padding.join());
+  const window: Window = { k: windowSize, stride, dilation: 1, padding };
   return {
     name,
-    origin: [caller, { size, stride, padding }],
+    origin: [caller, { windowSize, stride, padding }],
     causal: false,
     output: (input) => ({ kind: 'vectors', size: stepSize(caller, input), perStep: true }),
     ...(padding === 'same' && stride === 1 ? {} : { steps: (length) => windowsOver(window, length) }),

@@ -389,7 +389,11 @@ it('an encoder may have convolutions and pooling that need several steps', () =>
   const model = encoderDecoder({
     ...base,
     inputSize: 3,
-    encoder: [conv1d({ size: 3, kernelSize: 5 }), maxPool1d({ size: 4 }), bidirectional(lstm(), { hiddenSize: 2 })],
+    encoder: [
+      conv1d({ size: 3, kernelSize: 5 }),
+      maxPool1d({ windowSize: 4 }),
+      bidirectional(lstm(), { hiddenSize: 2 }),
+    ],
     decoder: { ...base.decoder, attention: dotScore() },
   });
   const sources = [15, 8, 1].map((length) => normal(0, 1)([length, 3], createRandom(length)));

@@ -42,7 +42,7 @@ describe('recalibration', () => {
     for (const later of [1.5, 15]) {
       const series = { name: 'a', values: noise(later) };
       const fitted = await fitForecaster(forecaster(settings), [cut(series, 200)], training);
-      const adapted = recalibrate(fitted, [series], { steps: 120 });
+      const adapted = recalibrate(fitted, [series], { heldOut: 120 });
       // The interval of 80 % of normal noise has a width of 2.56 deviations.
       const [before, after] = [widthOf(fitted, series), widthOf(adapted, series)];
       expect(Math.abs(Math.log(after / (2.563 * later)))).toBeLessThan(0.45);
@@ -54,18 +54,16 @@ describe('recalibration', () => {
   it('trusts few values less, and starts from the calibration of the training at every call', async () => {
     const series = { name: 'a', values: noise(15) };
     const fitted = await fitForecaster(forecaster(settings), [cut(series, 200)], training);
-    const [none, few, many] = [0, 2, 40].map((steps) => recalibrate(fitted, [cut(series, 200 + steps)], { steps })) as [
-      FittedForecaster,
-      FittedForecaster,
-      FittedForecaster,
-    ];
+    const [none, few, many] = [0, 2, 40].map((heldOut) =>
+      recalibrate(fitted, [cut(series, 200 + heldOut)], { heldOut }),
+    ) as [FittedForecaster, FittedForecaster, FittedForecaster];
     expect(none.calibration).toBe(fitted.calibration);
     expect(few.calibration).toBeLessThan(many.calibration);
     // Two steps are fewer than the horizon, but count.
     expect(few.calibration).toBeGreaterThan(none.calibration);
     const missing = { ...series, mask: series.values.map((_, t) => (t < 200 ? 1 : 0)) };
-    expect(recalibrate(fitted, [missing], { steps: 120 }).calibration).toBe(fitted.calibration);
-    expect(recalibrate(many, [cut(series, 202)], { steps: 2 }).calibration).toBe(few.calibration);
+    expect(recalibrate(fitted, [missing], { heldOut: 120 }).calibration).toBe(fitted.calibration);
+    expect(recalibrate(many, [cut(series, 202)], { heldOut: 2 }).calibration).toBe(few.calibration);
     expect(loadForecaster(saveForecaster(many)).calibration).toBe(many.calibration);
     expect(loadForecaster(saveForecaster(many)).trainedCalibration).toBe(fitted.calibration);
   });
@@ -85,7 +83,7 @@ describe('recalibration', () => {
     );
     // With 128 series, every 24th window in the order of the series is the oldest one of its series.
     for (const count of [64, 127, 128, 129, 130]) {
-      const adapted = recalibrate(fitted, many.slice(0, count), { steps: 24 });
+      const adapted = recalibrate(fitted, many.slice(0, count), { heldOut: 24 });
       expect(adapted.calibration / fitted.calibration).toBeGreaterThan(1.8);
     }
   });
@@ -101,7 +99,7 @@ describe('recalibration', () => {
           steps: 100,
         },
       );
-      const adapted = recalibrate(fitted, [{ name: 'a', values }], { steps: 120 });
+      const adapted = recalibrate(fitted, [{ name: 'a', values }], { heldOut: 120 });
       expect(adapted.calibration).not.toBe(1);
       const [next] = forecast(adapted, [{ name: 'a', values }], { paths: 40 });
       for (const value of mode === 'direct' ? next!.quantiles.flat() : next!.paths!.flat())
@@ -113,17 +111,17 @@ describe('recalibration', () => {
     const series = { name: 'a', values: noise(15) };
     const options = { ...settings, mode: 'autoregressive', distribution: gaussian() } as const;
     const fitted = await fitForecaster(forecaster(options), [cut(series, 200)], training);
-    const adapted = recalibrate(fitted, [series], { steps: 120 });
+    const adapted = recalibrate(fitted, [series], { heldOut: 120 });
     expect(widthOf(adapted, series)).toBeGreaterThan(2 * widthOf(fitted, series));
   });
 
   it('rejects series without values before the steps', async () => {
     const series = { name: 'a', values: noise(5, 60) };
     const fitted = await fitForecaster(forecaster(settings), [series], { steps: 2 });
-    expect(() => recalibrate(fitted, [series], { steps: 60 })).toThrow(
+    expect(() => recalibrate(fitted, [series], { heldOut: 60 })).toThrow(
       'recalibrate: series a: must have more than 60 values, got 60.',
     );
-    expect(() => recalibrate(fitted, [series], { steps: -1 })).toThrow(/recalibrate: steps must be/);
+    expect(() => recalibrate(fitted, [series], { heldOut: -1 })).toThrow(/recalibrate: heldOut must be/);
   });
 });
 
@@ -150,7 +148,7 @@ describe('backtests fit again', () => {
       expect(never.forecasts[i]!.forecast).toEqual(forecast(once, [history(origin)])[0]);
       const again = await fitForecaster(network, [history(origin)], training);
       expect(always.forecasts[i]!.forecast).toEqual(forecast(again, [history(origin)])[0]);
-      const adapted = recalibrate(once, [history(origin)], { steps: origin - 210 });
+      const adapted = recalibrate(once, [history(origin)], { heldOut: origin - 210 });
       expect(intervals.forecasts[i]!.forecast).toEqual(forecast(adapted, [history(origin)])[0]);
     }
     expect(intervals.forecasts[3]!.forecast.median).toEqual(never.forecasts[3]!.forecast.median);

@@ -106,7 +106,7 @@ describe('fitForecaster rejects', () => {
     await expect(train(series, options)).rejects.toThrow(`fitForecaster: ${message}`);
     const fitted = await fitForecaster(options, [{ name: 'x', values: replaced(39, 0) }], { steps: 1 });
     expect(() => forecast(fitted, [series])).toThrow(`forecast: ${message}`);
-    expect(() => recalibrate(fitted, [series], { steps: 1 })).toThrow(`recalibrate: ${message}`);
+    expect(() => recalibrate(fitted, [series], { heldOut: 1 })).toThrow(`recalibrate: ${message}`);
   });
 
   it('series without a start if there is a frequency', async () => {
@@ -174,7 +174,7 @@ describe.each([
     const series = [{ name: 'shop', values: replaced(37, value) }];
     expect(() => forecast(fitted, series)).toThrow(message('forecast', 37, value));
     expect(() => forecast(fitted, [{ ...series[0]!, name: 'new' }])).toThrow(message('forecast', 37, value, 'new'));
-    expect(() => recalibrate(fitted, series, { steps: 10 })).toThrow(message('recalibrate', 37, value));
+    expect(() => recalibrate(fitted, series, { heldOut: 10 })).toThrow(message('recalibrate', 37, value));
     const states = observe(fitted, [good]);
     expect(() => observe(fitted, [{ name: 'shop', values: [5, value] }], states)).toThrow(message('observe', 1, value));
   });

@@ -123,8 +123,8 @@ describe('loadInto', () => {
     ],
     [
       'layer 0 (maxPool1d), stride must be 1, the file has 2',
-      of(maxPool1d({ size: 2, stride: 1 })),
-      of(maxPool1d({ size: 2 })),
+      of(maxPool1d({ windowSize: 2, stride: 1 })),
+      of(maxPool1d({ windowSize: 2 })),
     ],
     [
       'layer 0 (conv1d), padding must be "same", the file has "valid"',
@@ -198,7 +198,7 @@ describe('loadInto', () => {
   });
 
   it('the default options of convolutions and pooling are no difference', () => {
-    const [filters, window] = [{ size: 3, kernelSize: 2 }, { size: 2 }];
+    const [filters, window] = [{ size: 3, kernelSize: 2 }, { windowSize: 2 }];
     const explicit = of(
       conv1d({ ...filters, stride: 1, dilation: 1, groups: 1, padding: 'valid' }),
       maxPool1d({ ...window, stride: 2, padding: 'valid' }),

@@ -450,8 +450,8 @@ it('continues from a state, and returns the final one', () => {
 
 it.each<[string, Layer]>([
   ['conv1d', conv1d({ size: 2, kernelSize: 2, padding: 'causal' })],
-  ['maxPool1d', maxPool1d({ size: 2, stride: 1, padding: 'same' })],
-  ['averagePool1d', averagePool1d({ size: 2, stride: 1, padding: 'same' })],
+  ['maxPool1d', maxPool1d({ windowSize: 2, stride: 1, padding: 'same' })],
+  ['averagePool1d', averagePool1d({ windowSize: 2, stride: 1, padding: 'same' })],
   ['residual', residual([recurrent(gru(), { hiddenSize: 2 })])],
 ])('%s: the output of a valid step depends only on valid steps', (_, layer) => {
   const model = sequential([layer], { inputSize: 2, seed: 3 });

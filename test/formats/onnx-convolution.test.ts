@@ -66,15 +66,21 @@ const models: [name: string, model: Sequential, lengthsError?: string][] = [
     "conv: padding 'same' with a stride depends on the lengths, so it cannot be exported with them.",
   ],
   ['same with a stride, two taps', modelOf(conv({ kernelSize: 2, padding: 'same', stride: 3 }), last)],
-  ['maximum, same with a stride above the size', modelOf(maxPool1d({ size: 2, padding: 'same', stride: 3 }), last)],
-  ['mean, same with a stride above the size', modelOf(averagePool1d({ size: 1, padding: 'same', stride: 2 }), last)],
+  [
+    'maximum, same with a stride above the size',
+    modelOf(maxPool1d({ windowSize: 2, padding: 'same', stride: 3 }), last),
+  ],
+  [
+    'mean, same with a stride above the size',
+    modelOf(averagePool1d({ windowSize: 1, padding: 'same', stride: 2 }), last),
+  ],
   ['groups, without bias', modelOf(withoutBias(conv({ groups: 2, size: 8, padding: [1, 0] })), last)],
-  ['maximum', modelOf(conv({ padding: 'same' }), maxPool1d({ size: 2 }), last)],
-  ['maximum with padding', modelOf(maxPool1d({ size: 3, stride: 2, padding: [1, 1] }), last)],
-  ['mean', modelOf(averagePool1d({ size: 2 }), conv({ padding: 'same' }), last)],
+  ['maximum', modelOf(conv({ padding: 'same' }), maxPool1d({ windowSize: 2 }), last)],
+  ['maximum with padding', modelOf(maxPool1d({ windowSize: 3, stride: 2, padding: [1, 1] }), last)],
+  ['mean', modelOf(averagePool1d({ windowSize: 2 }), conv({ padding: 'same' }), last)],
   [
     'mean with padding',
-    modelOf(averagePool1d({ size: 3, stride: 2, padding: 'same' }), last),
+    modelOf(averagePool1d({ windowSize: 3, stride: 2, padding: 'same' }), last),
     'averagePool: an average with padding depends on the lengths, so it cannot be exported with them.',
   ],
   ['global maximum', modelOf(conv(), globalMaxPool(), dense({ size: 2 }))],
@@ -116,12 +122,12 @@ it('no auto_pad has dilations or a stride above the size of the window, which ON
   const small = { padding: 'same', stride: 4 } as const;
   for (const size of [1, 2]) {
     const expected = { kernel_shape: ints(size), strides: ints(4), pads: ints(0, size - 1) };
-    expect(attributesOf(maxPool1d({ size, ...small }))).toEqual(expected);
-    expect(attributesOf(averagePool1d({ size, ...small }))).toEqual(expected);
+    expect(attributesOf(maxPool1d({ windowSize: size, ...small }))).toEqual(expected);
+    expect(attributesOf(averagePool1d({ windowSize: size, ...small }))).toEqual(expected);
   }
   for (const layer of [
-    maxPool1d({ size: 3, ...small }),
-    averagePool1d({ size: 3, ...small }),
+    maxPool1d({ windowSize: 3, ...small }),
+    averagePool1d({ windowSize: 3, ...small }),
     conv(small),
     conv({ kernelSize: 2, dilation: 2, ...small }),
   ])

@@ -377,7 +377,7 @@ it.each<[string, readonly Layer[]]>([
   ['that are not recurrent', [dense({ size: 3 }), dense({ size: 3 })]],
   [
     'with pooling between them',
-    [recurrent(lstm(), { hiddenSize: 3 }), maxPool1d({ size: 2 }), recurrent(lstm(), { hiddenSize: 3 })],
+    [recurrent(lstm(), { hiddenSize: 3 }), maxPool1d({ windowSize: 2 }), recurrent(lstm(), { hiddenSize: 3 })],
   ],
   [
     'with a residual dropout between them',

@@ -84,8 +84,8 @@ it.each(file.conv.map(({ options, ...run }) => [options, run] as const))(
 
 it('a depthwise nn.Conv1d, nn.MaxPool1d and nn.AvgPool1d agree with PyTorch within 2e-6', () => {
   compare(conv1d({ size: 6, kernelSize: 3, groups: 6, padding: 'same' }), file.depthwise);
-  compare(maxPool1d({ size: 3, stride: 2, padding: [1, 1] }), file.maxPool);
-  compare(averagePool1d({ size: 3, stride: 2, padding: [1, 1] }), file.averagePool);
+  compare(maxPool1d({ windowSize: 3, stride: 2, padding: [1, 1] }), file.maxPool);
+  compare(averagePool1d({ windowSize: 3, stride: 2, padding: [1, 1] }), file.averagePool);
 });
 
 it('nn.BatchNorm1d agrees with PyTorch in training, and in the running statistics after an update', async () => {

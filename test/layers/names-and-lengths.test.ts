@@ -62,12 +62,12 @@ it('the function steps of a layer receives the number of steps only', () => {
 });
 
 it('windows of stride 1 with padding preserve the number of steps, also in a residual layer', () => {
-  const pool = maxPool1d({ size: 3, stride: 1, padding: 'same' });
+  const pool = maxPool1d({ windowSize: 3, stride: 1, padding: 'same' });
   const inputs = tensor([[[1]], [[5]], [[2]]]);
   const model = sequential([residual([pool])], { inputSize: 1 });
   expect([...predict(model, inputs).data]).toEqual([6, 10, 7]);
   expect([...outputLengths(model, Int32Array.of(3))]).toEqual([3]);
-  expect(() => sequential([residual([maxPool1d({ size: 2, padding: 'same' })])], { inputSize: 1 })).toThrow(
+  expect(() => sequential([residual([maxPool1d({ windowSize: 2, padding: 'same' })])], { inputSize: 1 })).toThrow(
     'the inner layers must preserve the number of steps',
   );
 });

@@ -46,7 +46,7 @@ import {
 
 const layers: Readonly<Record<LayerOrigin[0], Layer>> = {
   attentionPooling: attentionPooling(),
-  averagePool1d: averagePool1d({ size: 2 }),
+  averagePool1d: averagePool1d({ windowSize: 2 }),
   batchNorm: batchNorm(),
   bidirectional: bidirectional(lstm(), { hiddenSize: 2 }),
   conv1d: conv1d({ size: 2, kernelSize: 3 }),
@@ -56,7 +56,7 @@ const layers: Readonly<Record<LayerOrigin[0], Layer>> = {
   globalAveragePool: globalAveragePool(),
   globalMaxPool: globalMaxPool(),
   layerNorm: layerNorm(),
-  maxPool1d: maxPool1d({ size: 2 }),
+  maxPool1d: maxPool1d({ windowSize: 2 }),
   recurrent: recurrent(lstm(), { hiddenSize: 2 }),
   residual: residual([dropout(0.5)]),
   withoutBias: withoutBias(dense({ size: 2 })),

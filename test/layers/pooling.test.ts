@@ -36,16 +36,19 @@ const lengths = Int32Array.of(11, 4, 0, 7);
 const draw = (shape: readonly number[], seed = 1): Tensor => normal(-2, 1)(shape, createRandom(seed));
 
 const windows: readonly Pool1dOptions[] = [
-  { size: 2 },
-  { size: 3, stride: 1 },
-  { size: 3, stride: 2, padding: 'same' },
-  { size: 3, stride: 1, padding: 'same' },
-  { size: 2, stride: 3, padding: 'causal' },
-  { size: 4, stride: 2, padding: [1, 2] },
+  { windowSize: 2 },
+  { windowSize: 3, stride: 1 },
+  { windowSize: 3, stride: 2, padding: 'same' },
+  { windowSize: 3, stride: 1, padding: 'same' },
+  { windowSize: 2, stride: 3, padding: 'causal' },
+  { windowSize: 4, stride: 2, padding: [1, 2] },
 ];
 
 /** The values of each window over one sequence, without padding. */
-function windowsOf(values: readonly number[], { size, stride = size, padding = 'valid' }: Pool1dOptions): number[][] {
+function windowsOf(
+  values: readonly number[],
+  { windowSize: size, stride = size, padding = 'valid' }: Pool1dOptions,
+): number[][] {
   const same = Math.max(0, (Math.ceil(values.length / stride) - 1) * stride + size - values.length);
   const around = { valid: [0, 0], same: [same >> 1, same - (same >> 1)], causal: [size - 1, 0] } as const;
   const [before, after] = typeof padding === 'string' ? around[padding] : padding;
@@ -111,13 +114,13 @@ describe.each([
   });
 
   it('is saved and loaded, and rejects wrong arguments', () => {
-    const model = sequential([create({ size: 2 })], { inputSize: I });
+    const model = sequential([create({ windowSize: 2 })], { inputSize: I });
     expect(load(save(model)).model.layers[0]!.name).toBe(model.layers[0]!.name);
     expect(() => stream(model)).toThrow(/needs the whole sequence/);
-    expect(() => create({ size: 0 })).toThrow(/size must be/);
-    expect(() => create({ size: 2, stride: 0 })).toThrow(/stride must be/);
-    expect(() => create({ size: 2, padding: [2, 0] })).toThrow(/padding must be less than the size 2/);
-    expect(() => create({ size: 2, kernelSize: 2 } as Pool1dOptions)).toThrow(/kernelSize/);
+    expect(() => create({ windowSize: 0 })).toThrow(/windowSize must be/);
+    expect(() => create({ windowSize: 2, stride: 0 })).toThrow(/stride must be/);
+    expect(() => create({ windowSize: 2, padding: [2, 0] })).toThrow(/padding must be less than the window size 2/);
+    expect(() => create({ windowSize: 2, kernelSize: 2 } as Pool1dOptions)).toThrow(/kernelSize/);
     expect(() => predict(model, draw([1, 1, I]))).toThrow(/at least 2 steps long, as a window, got 1/);
     expect(() => predict(model, draw([2, 1, I]), { resets: intTensor([[0], [1]]) })).toThrow(
       /resets must be undefined/,
@@ -125,15 +128,15 @@ describe.each([
     // Also with lengths, and if the next window would start far after the end.
     const own = { lengths: Int32Array.of(1, 0) };
     expect(() => predict(model, draw([1, 2, I]), own)).toThrow(/at least 2 steps long, as a window, got 1/);
-    const sparse = sequential([create({ size: 2, stride: 4 })], { inputSize: I });
+    const sparse = sequential([create({ windowSize: 2, stride: 4 })], { inputSize: I });
     expect(() => predict(sparse, draw([1, 2, I]), own)).toThrow(/at least 2 steps long, as a window, got 1/);
     const last = recurrent(gru(), { hiddenSize: 2, returnSequences: false });
-    expect(() => sequential([last, create({ size: 2 })], { inputSize: I })).toThrow(/a vector per step/);
+    expect(() => sequential([last, create({ windowSize: 2 })], { inputSize: I })).toThrow(/a vector per step/);
   });
 });
 
 it('the maximum propagates NaN, and its gradient goes to the first of equal values', () => {
-  const model = sequential([maxPool1d({ size: 2 })], { inputSize: 1 });
+  const model = sequential([maxPool1d({ windowSize: 2 })], { inputSize: 1 });
   expect([...predict(model, tensor([1, NaN, NaN, 2, 3, 3], [6, 1, 1])).data]).toEqual([NaN, NaN, 3]);
   const x = tensor([3, 3, 1, 2], [4, 1, 1]);
   const { gradient } = valueAndGradient({ x }, (p) => sum(runModel(model, {}, p.x).output));

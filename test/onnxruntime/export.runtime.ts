@@ -263,7 +263,8 @@ it("windows with padding 'same' and a stride, at all lengths", async () => {
     for (const stride of [2, 3]) {
       const options = { stride, padding: 'same' } as const;
       const layers = [1, 2].map((dilation) => conv1d({ size: 2, kernelSize: size, dilation, ...options }));
-      if (size < 3 || size >= stride) layers.push(maxPool1d({ size, ...options }), averagePool1d({ size, ...options }));
+      if (size < 3 || size >= stride)
+        layers.push(maxPool1d({ windowSize: size, ...options }), averagePool1d({ windowSize: size, ...options }));
       for (const layer of layers) {
         const model = perturbedModel([layer], I);
         const session = await InferenceSession.create(exportOnnx(model));

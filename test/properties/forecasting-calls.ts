@@ -85,7 +85,7 @@ export const forecastingCalls: Readonly<Record<string, readonly Call[]>> = {
     call(() => [direct, [series()]]),
     call(() => [paths, [{ name: 'a', values: [9.5] }], forecasting.observe(paths, [plain()])]),
   ],
-  recalibrate: [call(() => [direct, [series()], { steps: 8 }]), call(() => [paths, [plain()], { steps: 0 }])],
+  recalibrate: [call(() => [direct, [series()], { heldOut: 8 }]), call(() => [paths, [plain()], { heldOut: 0 }])],
   backtest: [
     call(
       () => [

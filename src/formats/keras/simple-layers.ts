@@ -55,10 +55,10 @@ const windowPooling =
     const padding = config['padding'] ?? 'valid';
     if (padding !== 'valid' && padding !== 'same')
       throw new RangeError(`${where}: ${name} has padding ${shown(padding)}; only valid and same are supported.`);
-    const size = stepsIn(where, layer, 'pool_size', 2);
-    const stride = config['strides'] == null ? size : stepsIn(where, layer, 'strides');
+    const windowSize = stepsIn(where, layer, 'pool_size', 2);
+    const stride = config['strides'] == null ? windowSize : stepsIn(where, layer, 'strides');
     const notes = lengths ? [`${name} reads no masked steps, as it does in Keras`] : [];
-    return withoutWeights(create({ size, stride, padding }), ...notes);
+    return withoutWeights(create({ windowSize, stride, padding }), ...notes);
   };
 
 /** The converters by the class of the Keras layer. */

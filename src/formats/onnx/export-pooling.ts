@@ -15,17 +15,17 @@ export function addPooling(
   context: ExportContext,
   path: string,
   opType: 'MaxPool' | 'AveragePool',
-  { size, stride = size, padding = 'valid' }: Pool1dOptions,
+  { windowSize, stride = windowSize, padding = 'valid' }: Pool1dOptions,
   x: string,
 ): string {
   const { builder: b, lengths } = context;
-  const window = { k: size, stride, dilation: 1, padding };
+  const window = { k: windowSize, stride, dilation: 1, padding };
   if (opType === 'AveragePool' && lengths !== undefined && paddingOf(window, 1).some((count) => count > 0))
     reject(path, 'an average with padding', 'depends on the lengths, so it cannot be exported with them');
   // Before opset 19, AveragePool has no dilations.
   const { dilations: _, ...attributes } = windowAttributes(path, window);
   const input = toChannels(b, filled(context, x, opType === 'MaxPool' ? -Infinity : 0));
-  const y = toSteps(b, add(b, opType, [input], { kernel_shape: [size], ...attributes }));
+  const y = toSteps(b, add(b, opType, [input], { kernel_shape: [windowSize], ...attributes }));
   changeLengths(context, path, window, y);
   return filled(context, y, 0);
 }
