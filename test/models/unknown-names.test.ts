@@ -137,7 +137,7 @@ describe('states of streams', () => {
   });
 });
 
-it('parameters of a cell', () => {
+it('unknown parameters of a cell are rejected', () => {
   const parameters = {
     ...initializeCell(simpleRnn(), { inputSize: 2, hiddenSize: 2, random: 1 }),
     weightHH: full([2, 2], 0),
@@ -153,7 +153,7 @@ it('parameters of a cell', () => {
 /** Options with more names than their type has. */
 const withExtra = <T extends object>(options: T, extra: object): T => Object.assign({ ...options }, extra);
 
-describe('options', () => {
+describe('unknown options are rejected', () => {
   const data = [{ inputs: x, targets: full([3, 1, 1], 0) }];
   it.each<[string, () => unknown]>([
     ['recurrent: options must have only', () => recurrent(lstm(), withExtra({ hiddenSize: 2 }, { units: 3 }))],
@@ -185,7 +185,7 @@ describe('options', () => {
     expect(call).toThrow(TypeError);
   });
 
-  it('of fit', async () => {
+  it('unknown options of fit are rejected', async () => {
     const options = { loss: meanSquaredError, optimizer: adam() };
     for (const name of ['epoch', 'validationSplit', 'batchSize'])
       await expect(fit(recurrentModel, data, withExtra(options, { [name]: 5 }))).rejects.toThrow(

@@ -1,7 +1,4 @@
-/**
- * Training of models: convergence, reproducibility, early stopping, errors and memory; and predictions of trained
- * models.
- */
+/** Training of models: convergence, reproducibility, early stopping, errors and memory. */
 
 import {
   accuracy,
@@ -9,7 +6,6 @@ import {
   adam,
   adamw,
   add,
-  advance,
   type Batch,
   batchesOf,
   type Cell,
@@ -27,34 +23,27 @@ import {
   fit,
   freeze,
   full,
-  generate,
   gru,
   type IntTensor,
   identity,
   initializeCell,
-  intTensor,
   leaves,
   lstm,
   meanSquaredError,
-  multiply,
   normal,
   type Optimizer,
   type Progress,
-  predict,
-  predictWithState,
   recurrent,
   relu,
   rmsprop,
   runModel,
   type Sequential,
-  sampleFromLogits,
   scale,
   sequential,
   sgd,
   simpleRnn,
   slice,
   sqrt,
-  stream,
   sum,
   type Tensor,
   type TrainingState,
@@ -509,174 +498,4 @@ describe('gradients over time', () => {
     expect(losses.every(Number.isFinite)).toBe(true);
     expect(losses.at(-1)!).toBeLessThan(losses[0]!);
   });
-});
-
-describe('models', () => {
-  const net = sequential(
-    [
-      embedding({ vocabularySize: 6, size: 4 }),
-      recurrent(gru(), { hiddenSize: 5 }),
-      dropout(0.5),
-      recurrent(lstm(), { hiddenSize: 3 }),
-      dense({ size: 6 }),
-    ],
-    { seed: 2 },
-  );
-  const sequence = [0, 3, 5, 1, 2];
-
-  it('a stream yields the outputs of predict', () => {
-    const running = stream(net);
-    const whole = predict(net, intTensor(sequence.map((id) => [id])));
-    sequence.forEach((id, t) => {
-      const { data: scores } = advance(running, intTensor([id]));
-      scores.forEach((score, j) => expect(score).toBeCloseTo(whole.data[t * 6 + j]!, 6));
-    });
-  });
-
-  it('predict continues from a state, with any batch size', () => {
-    const inputs = intTensor([
-      [0, 3],
-      [5, 1],
-      [2, 4],
-      [4, 4],
-    ]);
-    const whole = predict(net, inputs);
-    const first = predictWithState(
-      net,
-      intTensor([
-        [0, 3],
-        [5, 1],
-      ]),
-    );
-    const rest = predict(
-      net,
-      intTensor([
-        [2, 4],
-        [4, 4],
-      ]),
-      { state: first.state },
-    );
-    rest.data.forEach((value, i) => expect(value).toBeCloseTo(whole.data[24 + i]!, 6));
-  });
-
-  it('generate is greedy with temperature 0, topK 1 or topP 0, and reproducible with a seed', () => {
-    const greedy = generate(net, { prompt: [1], length: 12, temperature: 0 });
-    expect([...generate(net, { prompt: [1], length: 12, topK: 1, seed: 5 })]).toEqual([...greedy]);
-    expect([...generate(net, { prompt: [1], length: 12, topP: 0, seed: 5 })]).toEqual([...greedy]);
-    const drawn = generate(net, { prompt: [1], length: 40, seed: 5 });
-    expect([...generate(net, { prompt: [1], length: 40, seed: 5 })]).toEqual([...drawn]);
-    expect([...generate(net, { prompt: [1], length: 40, seed: 6 })]).not.toEqual([...drawn]);
-    expect(new Set(drawn).size).toBeGreaterThan(2);
-  });
-
-  it('sampleFromLogits draws ids with the probabilities of softmax, and respects temperature, topK and topP', () => {
-    const scores = [0.5, -1, 2, -Infinity, 1];
-    for (const temperature of [0.5, 1, 2]) {
-      const random = createRandom(3);
-      const weights = scores.map((score) => Math.exp(score / temperature));
-      const whole = weights.reduce((a, b) => a + b);
-      const counts = scores.map(() => 0);
-      const draws = 20_000;
-      for (let i = 0; i < draws; i++) counts[sampleFromLogits(scores, random, { temperature })]! += 1;
-      // Five standard deviations of the share.
-      counts.forEach((count, id) =>
-        expect(Math.abs(count / draws - weights[id]! / whole)).toBeLessThanOrEqual(
-          5 * Math.sqrt(((weights[id]! / whole) * (1 - weights[id]! / whole)) / draws),
-        ),
-      );
-    }
-    const few = (options: object): number[] =>
-      [...new Set(Array.from({ length: 500 }, (_, i) => sampleFromLogits(scores, createRandom(i), options)))].sort();
-    expect(few({ topK: 2 })).toEqual([2, 4]);
-    expect(few({ topP: 0.7 })).toEqual([2, 4]);
-    expect(few({ temperature: 0 })).toEqual([2]);
-  });
-
-  it.each<[string, ArrayLike<number>, object, RegExp]>([
-    ['no score', [], {}, /sampleFromLogits: logits must hold at least one value/],
-    ['NaN', [1, NaN, 0], {}, /sampleFromLogits: the maximum of the logits must be a finite number, got NaN/],
-    [
-      'nothing to choose from',
-      [-Infinity, -Infinity],
-      {},
-      /the maximum of the logits must be a finite number, got -Infinity/,
-    ],
-    ['an infinite score', [0, Infinity], {}, /the maximum of the logits must be a finite number, got Infinity/],
-    ['a negative temperature', [0], { temperature: -1 }, /sampleFromLogits: temperature/],
-    ['an infinite one', [0], { temperature: Infinity }, /must be a finite number of at least 0, got Infinity/],
-    [
-      'a tensor',
-      tensor([1, 2]) as never,
-      {},
-      /^sampleFromLogits: logits must be an array, got \{ shape, data: an instance of Float32Array \}\.$/,
-    ],
-    ['a share above 1', [0], { topP: 2 }, /sampleFromLogits: topP/],
-    ['none of the likeliest', [0], { topK: 0 }, /sampleFromLogits: topK/],
-  ])('sampleFromLogits rejects %s', (_, scores, options, message) =>
-    expect(() => sampleFromLogits(scores, createRandom(1), options)).toThrow(message),
-  );
-
-  it.each<[string, () => unknown, RegExp]>([
-    ['an id out of range', () => predict(net, intTensor([[6]])), /integers from 0 to 5, got 6 at index 0/],
-    [
-      'an empty batch',
-      () => predict(net, intTensor(new Int32Array(0), [3, 0])),
-      /layer gru: xs must hold at least one row/,
-    ],
-    [
-      'vectors for ids',
-      () => predict(net, full([1, 1, 4], 0)),
-      /layer embedding: the input must be ids, as intTensor returns, got vectors/,
-    ],
-    [
-      'lengths that are null',
-      () => predict(net, intTensor([[1]]), { lengths: null as never }),
-      /^predict: layer gru: lengths must be an Int32Array of size batchSize, got null/,
-    ],
-    [
-      'a state that is null',
-      () => predict(net, intTensor([[1]]), { state: null as never }),
-      /^predict: state must be an object, got null/,
-    ],
-    ['no layers', () => sequential([]), /at least one layer/],
-    [
-      'no input size',
-      () => sequential([dense({ size: 2 })]),
-      /sequential: inputSize must be the size of the vectors that layer dense accepts, got undefined/,
-    ],
-    [
-      'steps that are gone',
-      () =>
-        sequential(
-          [recurrent(lstm(), { hiddenSize: 2, returnSequences: false }), recurrent(lstm(), { hiddenSize: 2 })],
-          { inputSize: 1 },
-        ),
-      /returnSequences/,
-    ],
-    ['a stream of another size', () => advance(stream(net), intTensor([1, 2])), /ids \[B\] = \[1\], got ids \[2\]/],
-    ['an empty prompt', () => generate(net, { prompt: [], length: 1 }), /at least one id/],
-    [
-      'wrong inputs of a cell',
-      () =>
-        valueAndGradient({ x: full([4, 2, 10], 0) }, ({ x }) =>
-          sum(unroll(lstm(), initializeCell(lstm(), { inputSize: 32, hiddenSize: 2, random: 1 }), x).outputs),
-        ),
-      /unroll: xs must be \[T, B, I\] = \[\*, \*, 32\], got \[4, 2, 10\]\. Was the cell created with inputSize 10\?/,
-    ],
-    [
-      'a loss that is not a scalar',
-      () => valueAndGradient({ w: tensor([1, 2]) }, ({ w }) => multiply(w, 2)),
-      /the result of the function must be a scalar variable, as mean\(\) returns, got shape \[2\]/,
-    ],
-    [
-      'an op outside',
-      () => multiply(tensor([1]), 2),
-      /multiply: must be called inside a function passed to valueAndGradient or compute/,
-    ],
-    [
-      'shapes that do not broadcast',
-      () => valueAndGradient({ w: full([2, 3], 0) }, ({ w }) => sum(multiply(w, full([2], 1)))),
-      /the lengths of axis -1 must be equal, or one of them 1, got 3 and 2 in \[2, 3\] and \[2\]/,
-    ],
-  ])('rejects %s by name', (_, wrong, message) => expect(wrong).toThrow(message));
 });

@@ -1,0 +1,29 @@
+/** Generation of sequences. */
+
+import { dense, dropout, embedding, generate, gru, lstm, recurrent, sequential } from 'bptt';
+import { expect, it } from 'vitest';
+
+const net = sequential(
+  [
+    embedding({ vocabularySize: 6, size: 4 }),
+    recurrent(gru(), { hiddenSize: 5 }),
+    dropout(0.5),
+    recurrent(lstm(), { hiddenSize: 3 }),
+    dense({ size: 6 }),
+  ],
+  { seed: 2 },
+);
+
+it('generate is greedy with temperature 0, topK 1 or topP 0, and reproducible with a seed', () => {
+  const greedy = generate(net, { prompt: [1], length: 12, temperature: 0 });
+  expect([...generate(net, { prompt: [1], length: 12, topK: 1, seed: 5 })]).toEqual([...greedy]);
+  expect([...generate(net, { prompt: [1], length: 12, topP: 0, seed: 5 })]).toEqual([...greedy]);
+  const drawn = generate(net, { prompt: [1], length: 40, seed: 5 });
+  expect([...generate(net, { prompt: [1], length: 40, seed: 5 })]).toEqual([...drawn]);
+  expect([...generate(net, { prompt: [1], length: 40, seed: 6 })]).not.toEqual([...drawn]);
+  expect(new Set(drawn).size).toBeGreaterThan(2);
+});
+
+it('rejects an empty prompt', () => {
+  expect(() => generate(net, { prompt: [], length: 1 })).toThrow(/at least one id/);
+});
