@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * Starts the process, with a number of threads. Returns undefined if the engine does not support the wide kernels.
- * Node.js 20 does not even know the flag, and ends at once.
+ * Node.js 20 does not even accept the flag, and ends at once.
  */
 export async function startWide(threads = 1) {
   const child = fork(fileURLToPath(new URL('wide-process.mjs', import.meta.url)), [String(threads)], {

@@ -81,7 +81,7 @@ async function visit(browser, address, check, width = 1280) {
     if (/^https?:/.test(request.url()) && !request.url().startsWith(new URL(address).origin))
       errors.push(`request to ${request.url()}`);
   });
-  // Firefox 140 sets the size, but does not know the orientation of the screen.
+  // Firefox 140 sets the size, but does not support the orientation of the screen.
   await page.setViewport({ width, height: 800 }).catch((error) => {
     if (!error.message.includes('setScreenOrientationOverride')) throw error;
   });

@@ -55,7 +55,7 @@ export function terminalProgress(options: TerminalProgressOptions = {}): (progre
     if (progress.done) validationLoss = undefined;
     // A wrapped line could not be overwritten. \x1b[K clears the rest of a longer previous line.
     const { isTTY, columns = 0 } = output;
-    // Terminals that do not know their width, such as those of containers, report 0.
+    // Terminals without a width, such as those of containers, report 0.
     const width = Number.isInteger(columns) && columns > 0 ? columns - 1 : 79;
     output.write(isTTY ? `\r${line.slice(0, width)}\x1b[K${progress.done ? '\n' : ''}` : `${line}\n`);
   };

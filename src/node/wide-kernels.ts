@@ -30,7 +30,7 @@ export interface WideKernels {
  */
 export function enableWideKernels(): WideKernels {
   try {
-    // Engines without fused multiply-add, such as Node.js 20, do not know the flag and print an error.
+    // Engines without fused multiply-add, such as Node.js 20, do not support the flag and print an error.
     if (isSupported(relaxed, new WebAssembly.Memory({ initial: 1 })))
       setFlagsFromString('--experimental-wasm-revectorize');
     useKernels('wide');

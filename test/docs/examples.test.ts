@@ -10,6 +10,7 @@ import {
   docstringExamples,
   entryPoints,
   exportedNames,
+  format,
   pages,
   pathFromRoot,
   root,
@@ -39,14 +40,6 @@ async function run(program: string, report: (value: unknown, comment: string | u
   const names = Object.keys(scope).filter((name) => !declared.has(name));
   const body = new Function(...names, `return (async () => {${outputText.replace(/^export \{\};$/m, '')}\n})()`);
   await (body(...names.map((name) => scope[name])) as Promise<void>);
-}
-
-/** A value as the comments of examples write it: at most six significant digits. */
-function format(value: unknown): string {
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${format([...(value as Float32Array)])}`;
-  if (Array.isArray(value)) return `[${value.map(format).join(', ')}]`;
-  if (typeof value === 'string') return `'${value}'`;
-  return typeof value === 'number' ? String(Number(value.toPrecision(6))) : String(value);
 }
 
 const examples = docstringExamples();
@@ -115,13 +108,21 @@ it('the second program of README.md forecasts plausible temperatures of January'
   for (const high of forecast as Float32Array) expect(Math.abs(high - 8)).toBeLessThan(7);
 });
 
+/** The heading above each program of the README. */
+const headings = readme.programs.map((program) => {
+  const before = readme.text.slice(0, readme.text.indexOf(program));
+  return [...before.matchAll(/^#+ (.+)$/gm)].at(-1)![1]!;
+});
+
 // test/worker and docs/check-in-browsers.mjs run programs with workers.
-it.each(readme.programs.slice(2).filter((program) => !program.includes('new Worker')))(
-  'a program of README.md runs and yields the values in its comments: %s',
-  async (program) => {
-    expect(await runReadme(program)).toEqual([]);
-  },
-);
+it.each(
+  readme.programs
+    .map((program, i) => [headings[i]!, program] as const)
+    .filter(([, code]) => !code.includes('new Worker'))
+    .slice(2),
+)('the program of README.md below "%s" runs and yields the values in its comments', async (_, program) => {
+  expect(await runReadme(program)).toEqual([]);
+});
 
 it('README.md links only to itself and to other sites, as long as the repository is unknown', () => {
   // npm shows the README, and resolves relative links only if package.json has a repository.

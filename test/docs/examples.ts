@@ -73,6 +73,14 @@ export function pathFromRoot(file: URL): string {
   return file.href.slice(root.href.length);
 }
 
+/** A value as the comments of examples write it: at most six significant digits. */
+export function format(value: unknown): string {
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${format([...(value as Float32Array)])}`;
+  if (Array.isArray(value)) return `[${value.map(format).join(', ')}]`;
+  if (typeof value === 'string') return `'${value}'`;
+  return typeof value === 'number' ? String(Number(value.toPrecision(6))) : String(value);
+}
+
 /** Every `@example` of the docstrings in `src/`. */
 export function docstringExamples(): Example[] {
   return sourceFiles(new URL('src/', root)).flatMap((file) => {

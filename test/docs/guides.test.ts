@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Page, pages } from './examples';
+import { format, type Page, pages } from './examples';
 
 /** The effects of the programs of a page. */
 interface Run {
@@ -61,14 +61,6 @@ function withCloseNumbers(shown: string, printed: string): string {
     const tolerance = Math.max(Math.abs(Number(text)) / 8, 2 * 10 ** -digits);
     return text.includes('.') && Math.abs(Number(other) - Number(text)) <= tolerance ? other : text;
   });
-}
-
-/** A value as the comments write it: at most six significant digits. */
-function format(value: unknown): string {
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${format([...(value as Float32Array)])}`;
-  if (Array.isArray(value)) return `[${value.map(format).join(', ')}]`;
-  if (typeof value === 'string') return `'${value}'`;
-  return typeof value === 'number' ? String(Number(value.toPrecision(6))) : String(value);
 }
 
 const guides = pages().filter(({ path, programs }) => path !== 'README.md' && programs.length > 0);

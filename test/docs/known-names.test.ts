@@ -59,10 +59,10 @@ for (const pass of ['collect', 'compare'] as const)
       ts.forEachChild(node, visit);
     });
 
-it('there are such checks', () => {
+it('the search finds the calls that check options', () => {
   expect(calls.length).toBeGreaterThan(10);
 });
 
-it.each(calls)('$place', ({ declared, listed }) => {
+it.each(calls)('the names that are checked equal those of the type: $place', ({ declared, listed }) => {
   expect([...listed].sort()).toEqual([...declared].sort());
 });

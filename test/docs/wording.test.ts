@@ -45,7 +45,7 @@ const rules: readonly Rule[] = [
   { not: /\b(is|are|was|were) to be\b/i, write: 'must be' },
   { not: /\blies\b/i, write: 'is' },
   { not: /\bwants\b/i, write: 'requires' },
-  { not: /\bknows\b/i, write: 'has, supports, contains' },
+  { not: /\bknows\b|(?<!\b(people|users|who|you)( do not)? )\bknow\b/i, write: 'have, support, contain' },
   { not: /\bthe other way (round|around|about)\b/i, write: 'the reverse, vice versa' },
   { not: /\bso many\b/i, write: 'the number of …' },
   { not: /\bfrom elsewhere\b/i, write: 'from other frameworks, imported' },

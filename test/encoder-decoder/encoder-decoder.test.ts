@@ -360,7 +360,7 @@ it('dropout acts on the embedded ids and the input of the output layer, only in 
   }
 });
 
-it('the layers of the encoder know that the model is in training', () => {
+it('dropout in the encoder is active in training', () => {
   const model = encoderDecoder({
     ...base,
     encoder: [...base.encoder.slice(0, 1), dropout(0.5), ...base.encoder.slice(1)],

@@ -405,7 +405,7 @@ it.each([
   ['hour', 48, ['day']],
   ['30 minutes', 672, ['day', 'week']],
 ] as const)(
-  'calendar features of frequency %s and %d steps have the cycles that are there twice',
+  'a series of frequency %s and %d steps has a calendar feature per cycle that it contains at least twice',
   (frequency, N, cycles) => {
     expect(cyclesOf(frequency, N)).toEqual(cycles);
   },

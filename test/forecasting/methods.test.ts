@@ -301,7 +301,7 @@ it('a backtest averages the methods of an array, and trains a forecaster once', 
   }
 });
 
-it('a backtest names the method whose function throws, and rejects an array of none', async () => {
+it('a backtest names the method whose function throws, and rejects an empty array', async () => {
   const run = (methods: Parameters<typeof backtest>[1]['methods']) =>
     backtest([{ name: 'a', values: [1, 2, 3, 4, 5, 6] }], { methods, horizon: 2 });
   const failing: Method = () => {

@@ -48,7 +48,7 @@ describe('external data', () => {
     }
   });
 
-  it('two files', () => {
+  it('two files are read by name', () => {
     const files = { p: bytes.slice(4, 12), 'q/r': bytes.slice(12) };
     const network = importOnnx(model({ location: 'p' }, { location: 'q/r' }), { externalData: files });
     expect(predictOnnx(network, { x })['y']).toEqual(tensor([105, 210]));

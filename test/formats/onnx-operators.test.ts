@@ -168,7 +168,7 @@ it('old opsets: Softmax over all axes from its axis on, and axes of Squeeze, Uns
   ]).toEqual([1, 1]);
 });
 
-it('an omitted input at the end is like none', () => {
+it('an empty name of a last input equals an absent input', () => {
   const scalar = (value: number): IntTensor => ({ shape: [], data: Int32Array.of(value) });
   const inputs = { a: scalar(2), b: scalar(8), c: scalar(3) };
   expect(run([['Range', 'a b c - -', 'y']], inputs).data).toEqual(Float32Array.of(2, 5));

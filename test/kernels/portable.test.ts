@@ -519,7 +519,7 @@ describe('optimizers equal their published updates, computed per element', () =>
     }
   });
 
-  it('rmsprop and adagrad', () => {
+  it('rmsprop and adagrad follow their formulas', () => {
     const [g, initial] = [draw(n), draw(n, 0, 1)];
     const [step, square] = apply('float64', [g, initial], (k, [g_, s]) =>
       k.of(kernelList.rmspropUpdate)(g_!, s!, 0.1, 0.9, 1e-3, n),

@@ -241,7 +241,7 @@ it('other computations during an update do not change how the running statistics
   expect(recomputed).toEqual(expected);
 });
 
-it('computations that are no updates leave the running statistics', () => {
+it('running a model in training without an update does not change the running statistics', () => {
   const model = modelOf();
   const before = model.data.slice();
   compute(model.parameters, (p) => {

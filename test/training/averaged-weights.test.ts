@@ -65,14 +65,14 @@ function run(
 describe.each((['portable', 'simd', 'relaxed', 'wide'] as const satisfies readonly KernelName[]).filter(engineRuns))(
   'kernels %s',
   (kernels) => {
-    it('an exponential moving average, from the parameters after the first update', () => {
+    it('with a decay, is an exponential moving average from the parameters after the first update', () => {
       useKernels(kernels);
       const { history, average } = run({ decay: 0.8 });
       const expected = history.reduce((mean, now) => mean.map((value, i) => 0.8 * value + 0.2 * now[i]!));
       average.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5));
     });
 
-    it('an equal average', () => {
+    it('without a decay, all updates have the same weight', () => {
       useKernels(kernels);
       const { history, average } = run({});
       average.forEach((value, i) => {

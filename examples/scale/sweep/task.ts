@@ -1,4 +1,4 @@
-/** What a sweep needs to know about a learning problem. */
+/** A learning problem, as a sweep requires it. */
 
 import type { Batch, Dataset, Loss, Sequential, Tensor } from 'bptt';
 import { sentimentTask } from './sentiment-task';
