@@ -13,7 +13,7 @@ export const hasAvx2: boolean = / avx2 /.test(readFileSync('/proc/cpuinfo', 'utf
 export const reference: Results = JSON.parse(readFileSync(`${build}/reference.json`, 'utf8'));
 
 /**
- * Checks that the results are of these kernels and have the bits of the reference. `selected` are the kernels that the
+ * Checks that the results are of these kernels and bit-identical to the reference. `selected` are the kernels that the
  * library selects automatically.
  */
 export function expectReference(results: Results, selected: Kernels, kernels: readonly Kernels[]): void {

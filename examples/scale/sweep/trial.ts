@@ -30,7 +30,7 @@ export type TrialResult =
 
 /**
  * Trains a model, from its checkpoint if there is one. A checkpoint of fewer epochs, of an earlier rung of successive
- * halving, is as good as one of a worker that died: the training resumes from it, and has the bits of a training
+ * halving, is as good as one of a worker that died: the training resumes from it, and is bit-identical to one
  * without a stop. A checkpoint is only a shortcut; if it is lost, the training starts again.
  *
  * @param path of the checkpoint, in a folder that all workers share

@@ -23,7 +23,7 @@ export interface Threads {
   readonly count: number;
   /** The number of shares of kernels that the other threads computed. */
   readonly shares: number;
-  /** Whether the predictions and the parameters have the bits of one thread. */
+  /** Whether the predictions and the parameters are bit-identical to those of one thread. */
   readonly equal: boolean;
 }
 
