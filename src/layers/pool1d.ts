@@ -22,7 +22,8 @@ export interface Pool1dOptions {
 
 /**
  * Creates a layer that takes the maximum of each feature over windows of steps: `[T, B, I]` to `[T′, B, I]`, where T′
- * and the lengths of the output are as for {@link conv1d}. Padding does not count.
+ * and the lengths of the output are as for {@link conv1d}. Padding does not count. In a model, the layer is named
+ * `maxPool`.
  *
  * @throws RangeError if an option is out of range, or a window can be in the padding as a whole; in a model, if its
  * input is not one vector per step
@@ -50,7 +51,7 @@ export function maxPool1d(options: Pool1dOptions): Layer {
 /**
  * Creates a layer that averages each feature over windows of steps: `[T, B, I]` to `[T′, B, I]`, where T′ and the
  * lengths of the output are as for {@link conv1d}. Padding does not count, as in Keras and as with
- * `count_include_pad=False` in PyTorch.
+ * `count_include_pad=False` in PyTorch. In a model, the layer is named `averagePool`.
  *
  * @throws as {@link maxPool1d}
  * @example
