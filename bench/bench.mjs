@@ -30,20 +30,21 @@ async function measure(name, run, settings = {}) {
   return quantile(times, 0.5);
 }
 
-if (includes('gemm')) {
+const allKernels = kernelCases();
+const products = allKernels.filter(({ name, flops }) => flops > 0 && includes(`gemm/${name}`));
+const others = allKernels.filter(({ name, flops }) => flops === 0 && includes(`kernel/${name}`));
+if (products.length > 0) {
   const peak = multiplyAddPeak();
   console.log(`SIMD multiply-add from registers: ${peak.toFixed(1)} GFLOP/s`);
-  for (const { name, flops, run } of kernelCases().filter(({ flops }) => flops > 0)) {
+  for (const { name, flops, run } of products) {
     const ms = await measure(`gemm/${name}`, run, { warmUp: 150, turn: 15 });
     const rate = flops / ms / 1e6;
     log(`gemm/${name}`, `${rate.toFixed(1)} GFLOP/s, ${((100 * rate) / peak).toFixed(0)} % of the peak`);
   }
 }
-if (includes('kernel')) {
-  for (const { name, elements, run } of kernelCases().filter(({ flops }) => flops === 0)) {
-    const ms = await measure(`kernel/${name}`, run, { warmUp: 40, turn: 5, rounds: 5 });
-    log(`kernel/${name}`, `${((1e6 * ms) / elements).toFixed(3)} ns per element`);
-  }
+for (const { name, elements, run } of others) {
+  const ms = await measure(`kernel/${name}`, run, { warmUp: 40, turn: 5, rounds: 5 });
+  log(`kernel/${name}`, `${((1e6 * ms) / elements).toFixed(3)} ns per element`);
 }
 for (const shape of shapes) {
   for (const cell of cells) {
@@ -92,54 +93,53 @@ for (const cell of cells) {
     log(name, `median ${median} µs, 99th percentile ${high} µs`);
   }
 }
-if (includes('start')) {
+const start = 'start/lstm/I64H128';
+if (includes(start)) {
   const script = fileURLToPath(new URL('start.mjs', import.meta.url));
   const times = Array.from({ length: 7 }, () => Number(execFileSync(process.execPath, [script], { encoding: 'utf8' })));
-  rows.push(rowOf('start/lstm/I64H128', 'bptt', times));
-  log('start/lstm/I64H128', `${quantile(times, 0.5).toFixed(1)} ms from import to the first step`);
+  rows.push(rowOf(start, 'bptt', times));
+  log(start, `${quantile(times, 0.5).toFixed(1)} ms from import to the first step`);
 }
-if (includes('memory')) {
-  for (const cell of cells) {
-    const bytes = await allocation(cell, shapes[0]);
-    log(`memory/train/${cell}/${nameOf(shapes[0])}`, `${bytes} bytes allocated per step`);
+for (const cell of cells) {
+  const name = `memory/train/${cell}/${nameOf(shapes[0])}`;
+  if (includes(name)) log(name, `${await allocation(cell, shapes[0])} bytes allocated per step`);
+}
+for (const [letter, sizes] of [
+  ['T', [16, 64, 256, 1024]],
+  ['H', [32, 64, 128, 256, 512]],
+]) {
+  for (const size of sizes) {
+    const shape = { T: 32, B: 16, I: 32, H: 64, V: 32, [letter]: size };
+    const name = `scaling/lstm/${nameOf(shape)}`;
+    if (!includes(name)) continue;
+    const ms = await measure(name, train('lstm', shape), { rounds: 3, turn: 40, warmUp: 150 });
+    const { T, B, I, H, V } = shape;
+    const flops = 2 * T * B * (2 * 4 * H * I + 3 * 4 * H * H + 3 * H * V);
+    const [perStep, rate] = [(1000 * ms) / T, flops / ms / 1e6];
+    log(name, `${ms.toFixed(2)} ms, ${perStep.toFixed(1)} µs per time step, ${rate.toFixed(1)} GFLOP/s`);
   }
 }
-if (includes('scaling')) {
-  for (const [letter, sizes] of [
-    ['T', [16, 64, 256, 1024]],
-    ['H', [32, 64, 128, 256, 512]],
-  ]) {
-    for (const size of sizes) {
-      const shape = { T: 32, B: 16, I: 32, H: 64, V: 32, [letter]: size };
-      const name = `scaling/lstm/${nameOf(shape)}`;
-      const ms = await measure(name, train('lstm', shape), { rounds: 3, turn: 40, warmUp: 150 });
-      const { T, B, I, H, V } = shape;
-      const flops = 2 * T * B * (2 * 4 * H * I + 3 * 4 * H * H + 3 * H * V);
-      const [perStep, rate] = [(1000 * ms) / T, flops / ms / 1e6];
-      log(name, `${ms.toFixed(2)} ms, ${perStep.toFixed(1)} µs per time step, ${rate.toFixed(1)} GFLOP/s`);
-    }
-  }
-}
-if (includes('padding')) {
+for (const cell of cells) {
   const shape = { T: 64, B: 32, I: 64, H: 128, V: 64 };
-  for (const cell of cells) {
-    const lengths = Int32Array.from({ length: shape.B }, (_, row) =>
-      Math.max(1, Math.round((shape.T * row) / (shape.B - 1))),
-    );
-    const times = await runInterleaved(
-      { padded: train(cell, shape), lengths: train(cell, shape, undefined, lengths) },
-      { rounds: 5 },
-    );
-    const [padded, packed] = [quantile(times.padded, 0.5), quantile(times.lengths, 0.5)];
-    rows.push(rowOf(`padding/${cell}/${nameOf(shape)}`, 'bptt', times.lengths));
-    log(
-      `padding/${cell}/${nameOf(shape)}`,
-      `${packed.toFixed(2)} ms with lengths averaging T / 2, ` +
-        `${(packed / padded).toFixed(2)} of the time without lengths`,
-    );
-  }
+  const name = `padding/${cell}/${nameOf(shape)}`;
+  if (!includes(name)) continue;
+  const lengths = Int32Array.from({ length: shape.B }, (_, row) =>
+    Math.max(1, Math.round((shape.T * row) / (shape.B - 1))),
+  );
+  const times = await runInterleaved(
+    { padded: train(cell, shape), lengths: train(cell, shape, undefined, lengths) },
+    { rounds: 5 },
+  );
+  const [padded, packed] = [quantile(times.padded, 0.5), quantile(times.lengths, 0.5)];
+  rows.push(rowOf(name, 'bptt', times.lengths));
+  log(
+    name,
+    `${packed.toFixed(2)} ms with lengths averaging T / 2, ` +
+      `${(packed / padded).toFixed(2)} of the time without lengths`,
+  );
 }
-if (includes('long')) {
+const long = 'long/lstm/T20000B8H128';
+if (includes(long)) {
   const script = fileURLToPath(new URL('long.mjs', import.meta.url));
   const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
   const [stored, segments] = ['stored', 'segments'].map((mode) => {
@@ -159,8 +159,8 @@ if (includes('long')) {
     (max, value, i) => Math.max(max, Math.abs(value - stored.gradient[i])),
     0,
   );
-  rows.push(rowOf('long/lstm/T20000B8H128', 'bptt', [1000 * segments.seconds]));
-  log('long/lstm/T20000B8H128', `all steps stored: ${stored.seconds.toFixed(2)} s, ${stored.megabytes.toFixed(0)} MB`);
+  rows.push(rowOf(long, 'bptt', [1000 * segments.seconds]));
+  log(long, `all steps stored: ${stored.seconds.toFixed(2)} s, ${stored.megabytes.toFixed(0)} MB`);
   log('', `recomputed in segments of √T: ${segments.seconds.toFixed(2)} s, ${segments.megabytes.toFixed(0)} MB`);
   log('', `relative time: ${(segments.seconds / stored.seconds).toFixed(2)}`);
   log(

@@ -39,11 +39,26 @@ export function options(help, hasThreads = false) {
   const threads = Number(values.threads ?? 1);
   if (!Number.isInteger(threads) || threads < 1)
     throw new RangeError(`--threads must be an integer of at least 1, got ${values.threads}.`);
-  const parts = values.only?.split(',');
-  return {
-    json: values.json,
-    includes: (name) => parts === undefined || parts.some((part) => name.includes(part)),
-    threads,
+  return { json: values.json, includes: selection(values.only), threads };
+}
+
+/**
+ * Returns a predicate for the names that contain one of some comma-separated parts; for all names without parts. If it
+ * has selected no name when the process ends, that is an error: the parts may be misspelt.
+ */
+function selection(only) {
+  if (only === undefined) return () => true;
+  const parts = only.split(',');
+  let isEmpty = true;
+  process.once('exit', (code) => {
+    if (!isEmpty || code !== 0) return;
+    console.error(`--only: no case has a name that contains ${parts.join(' or ')}.`);
+    process.exitCode = 1;
+  });
+  return (name) => {
+    const isSelected = parts.some((part) => name.includes(part));
+    if (isSelected) isEmpty = false;
+    return isSelected;
   };
 }
 

@@ -28,7 +28,7 @@ if (values.help) {
   --only PARTS  run only cases whose "problem network" contains one of these comma-separated parts
   --seeds N     number of seeds per network (default: 1 to 5, depending on the problem)
   --json FILE   write the results of all runs to a file
-  --plot FILE   write the learning curves as SVG (default without --only: bench/problems/curves.svg)
+  --plot FILE   write the learning curves as SVG (default without --only and --seeds: bench/problems/curves.svg)
   --help        print this text`);
   process.exit();
 }
@@ -37,6 +37,10 @@ if (seeds !== undefined && !(Number.isInteger(seeds) && seeds > 0))
   throw new RangeError(`--seeds must be an integer of at least 1, got ${values.seeds}.`);
 const parts = values.only?.split(',');
 const problems: readonly Problem[] = [embeddedReber, temporalOrder, adding, copy, addition];
+const isSelected = (problem: Problem, network: string): boolean =>
+  parts === undefined || parts.some((part) => `${problem.name} ${network}`.includes(part));
+if (!problems.some((problem) => Object.keys(problem.networks).some((network) => isSelected(problem, network))))
+  throw new RangeError(`--only: no case has a name that contains ${values.only?.replaceAll(',', ' or ')}.`);
 const runs: object[] = [];
 const panels: Panel[] = [];
 let unexpectedFailures = 0;
@@ -45,7 +49,7 @@ console.log('| problem | network | solved | metric per seed | updates per seed |
 for (const problem of problems) {
   const curves: Curve[] = [];
   for (const [network, { expected, run }] of Object.entries(problem.networks)) {
-    if (parts !== undefined && !parts.some((part) => `${problem.name} ${network}`.includes(part))) continue;
+    if (!isSelected(problem, network)) continue;
     const outcomes = [];
     const start = performance.now();
     for (let seed = 1; seed <= (seeds ?? problem.seeds); seed++) {
@@ -77,9 +81,10 @@ for (const problem of problems) {
   if (curves.length > 0) panels.push({ title: problem.name, y: problem.metric, baseline: problem.baseline, curves });
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(runs, undefined, 1)}\n`);
+// The committed curves are those of all problems with their numbers of seeds.
+const isComplete = parts === undefined && seeds === undefined;
 const plotFile =
-  values.plot ??
-  (parts === undefined ? fileURLToPath(new URL('../bench/problems/curves.svg', import.meta.url)) : undefined);
+  values.plot ?? (isComplete ? fileURLToPath(new URL('../bench/problems/curves.svg', import.meta.url)) : undefined);
 if (plotFile !== undefined) writeFileSync(plotFile, plot(panels));
 console.log(
   unexpectedFailures === 0
