@@ -8,7 +8,8 @@ export function onnxruntime(ort, threads) {
     ort.InferenceSession.create(model, {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      executionProviders: [ort.env.wasm && ort.wasm ? 'wasm' : 'cpu'],
+      // In onnxruntime-web, another name of WebAssembly.
+      executionProviders: ['cpu'],
     });
   const tensor = (dims) => new ort.Tensor('float32', new Float32Array(dims.reduce((a, b) => a * b)).fill(0.1), dims);
   return {

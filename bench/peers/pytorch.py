@@ -5,6 +5,7 @@ Reads one case per line as JSON, and prints the time of its steps in millisecond
 
 import ctypes
 import json
+import os
 import re
 import sys
 import time
@@ -18,6 +19,9 @@ kinds = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
 def blas():
     """Returns the name of the BLAS library, and the processor type that it has detected."""
+    if not os.path.exists("/proc/self/maps"):
+        # Not Linux: the libraries of the process are not known.
+        return {"blas": "unknown", "core": ""}
     with open("/proc/self/maps") as maps:
         paths = sorted(set(re.findall(r"\S*(?:openblas|mkl_|blis|libblas|atlas)\S*", maps.read())))
     for path in paths:
