@@ -72,12 +72,16 @@ describe.concurrent('a queue that fails', () => {
 
 // A small file system in memory, which only root can mount.
 describe.runIf(process.getuid!() === 0).concurrent('a full disk', () => {
-  /** Mounts a file system of some kilobytes at a new folder. */
-  async function smallDisk(name: string, kilobytes: number): Promise<readonly [path: string, unmount: () => void]> {
+  /** Runs `body` with a file system of some kilobytes, mounted at a new folder. */
+  async function withSmallDisk(name: string, kilobytes: number, body: (path: string) => Promise<void>): Promise<void> {
     const path = `${folder}/${name}`;
     await mkdir(path);
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', path]);
-    return [path, () => void execFileSync('umount', ['-l', path])];
+    try {
+      await body(path);
+    } finally {
+      execFileSync('umount', ['-l', path]);
+    }
   }
 
   /** Fills the disk to the last byte. */
@@ -85,42 +89,54 @@ describe.runIf(process.getuid!() === 0).concurrent('a full disk', () => {
     expect(() => writeFileSync(`${path}/ballast`, new Uint8Array(1 << 26))).toThrow('ENOSPC');
   }
 
-  it('for the results and the output of a scoring', async () => {
-    const [disk, unmount] = await smallDisk('full-score', 16_000);
-    await withServer(startRedis, async (server) => {
-      const program = start('full-score', server.url);
-      await printed(program, 'chunks');
-      fillUp(disk);
-      await printed(program, 'ENOSPC');
-      await sleep(1000);
-      rmSync(`${disk}/ballast`);
-      await expectScores(program, 'full-score');
-    });
-    unmount();
-  });
+  it('for the results and the output of a scoring', () =>
+    withSmallDisk('full-score', 16_000, (disk) =>
+      withServer(startRedis, async (server) => {
+        const program = start('full-score', server.url);
+        await printed(program, 'chunks');
+        fillUp(disk);
+        await printed(program, 'ENOSPC');
+        await sleep(1000);
+        rmSync(`${disk}/ballast`);
+        await expectScores(program, 'full-score');
+      }),
+    ));
 
-  it('for the log and the states of live streams', async () => {
-    const [disk, unmount] = await smallDisk('full-live', 40_000);
-    const [log, states] = [`${disk}/log`, `${disk}/run`];
-    await mkdir(log);
-    const options = ['live', '--keys', '500', '--events', '12000', '--partitions', '4'];
-    const digestOf = (output: string): string => /digest: (\w+)/.exec(output)![1]!;
-    const undisturbed = digestOf(await runProgram(...options, '--folder', `${folder}/live-alone`));
-    const server = await startNats(log);
-    const own = ['--folder', states, '--nats', server.url, '--rate', '2000', '--lease', '1000', '--snapshot', '500'];
-    const program = startProgram(...options, ...own);
-    await until(program, 'states are stored', () => hasFiles(`${states}/states`));
-    fillUp(disk);
-    // The server or a snapshot fails first.
-    await printed(program, 'trying again');
-    await sleep(1000);
-    rmSync(`${disk}/ballast`);
-    // A NATS server that could not write stops JetStream until it is started again.
-    await server.kill();
-    await server.start();
-    expect(await program.ended, program.output()).toBe(0);
-    expect(digestOf(program.output())).toBe(undisturbed);
-    await server.kill();
-    unmount();
-  });
+  it('for the log and the states of live streams', () =>
+    withSmallDisk('full-live', 40_000, async (disk) => {
+      const [log, states] = [`${disk}/log`, `${disk}/run`];
+      await mkdir(log);
+      const options = ['live', '--keys', '500', '--events', '12000', '--partitions', '4'];
+      const digestOf = (output: string): string => /digest: (\w+)/.exec(output)![1]!;
+      const undisturbed = digestOf(await runProgram(...options, '--folder', `${folder}/live-alone`));
+      const server = await startNats(log);
+      try {
+        const own = [
+          '--folder',
+          states,
+          '--nats',
+          server.url,
+          '--rate',
+          '2000',
+          '--lease',
+          '1000',
+          '--snapshot',
+          '500',
+        ];
+        const program = startProgram(...options, ...own);
+        await until(program, 'states are stored', () => hasFiles(`${states}/states`));
+        fillUp(disk);
+        // The server or a snapshot fails first.
+        await printed(program, 'trying again');
+        await sleep(1000);
+        rmSync(`${disk}/ballast`);
+        // A NATS server that could not write stops JetStream until it is started again.
+        await server.kill();
+        await server.start();
+        expect(await program.ended, program.output()).toBe(0);
+        expect(digestOf(program.output())).toBe(undisturbed);
+      } finally {
+        await server.kill();
+      }
+    }));
 });

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 
 const main = fileURLToPath(new URL('../build/main.js', import.meta.url));
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -17,9 +18,17 @@ export interface Program {
   readonly ended: Promise<number | null>;
 }
 
+/** Programs that a failed test has left would wait for their server forever. */
+const running = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** Starts `npm run scale -- …` without npm. */
 export function startProgram(...options: readonly string[]): Program {
   const child = spawn(process.execPath, [main, ...options], { cwd: root, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream!.on('data', (text: Uint8Array) => {
