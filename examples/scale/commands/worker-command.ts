@@ -7,6 +7,6 @@ import { jobOptions, workUntilSignal } from './job-options';
 export async function workerCommand(args: readonly string[]): Promise<void> {
   const options = { ...jobOptions, idle: { type: 'string', default: 'Infinity' } } as const;
   const { values } = parseArgs({ args: [...args], options });
-  if (values.queue === undefined) throw new RangeError('worker: --queue must be a URL, got none.');
+  if (values.queue === undefined) throw new RangeError('--queue must be a URL, got none.');
   await workUntilSignal(values, positiveOf(values, 'idle'));
 }

@@ -14,5 +14,5 @@ export async function openQueue(url: string | undefined, times: QueueTimes, repo
   if (url === undefined) return inProcessQueue(times, report);
   if (/^rediss?:/.test(url)) return (await import('./bullmq-queue')).bullmqQueue(url, name, times, report);
   if (/^postgres(ql)?:/.test(url)) return (await import('./pg-boss-queue')).pgBossQueue(url, name, times, report);
-  throw new RangeError(`openQueue: url must start with redis: or postgres:, got ${url}.`);
+  throw new RangeError(`--queue must start with redis: or postgres:, got ${url}.`);
 }

@@ -47,7 +47,7 @@ export async function openPartition(start: Snapshot, poolOf: PoolOf): Promise<Pa
     if (numbers.size > 0) next.write([...numbers.values()], snapshot.states);
   };
   const current = (): StreamPool => {
-    if (pool === undefined) throw new RangeError('live: a partition must have a model before its first event.');
+    if (pool === undefined) throw new RangeError('a partition must have a model before its first event.');
     return pool;
   };
   const snapshot = (position: number): Snapshot => {

@@ -1,6 +1,6 @@
 /** The round trip of a model: from bptt to PyTorch, training on two processes, and back. */
 
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import {
   adam,
@@ -70,6 +70,14 @@ export interface RoundTrip {
   readonly lossDifferences: { readonly fromOneProcess: number; readonly fromBptt: number };
 }
 
+/** Runs a program of Python, which prints its own errors. */
+function runPython(python: string, args: readonly string[]): void {
+  const { status, signal, error } = spawnSync(python, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  if (error !== undefined) throw new Error(`--python must be a Python with PyTorch, got ${python}: ${error.message}.`);
+  if (status !== 0)
+    throw new Error(`${python} ended with ${signal ?? `code ${status}`}, see above. Is PyTorch missing? See --python.`);
+}
+
 /** Trains the same model with bptt, and with PyTorch on one and on two processes. @param python with PyTorch */
 export async function roundTrip(folder: string, python: string, script: string): Promise<RoundTrip> {
   const [model, batches] = [createModel(), createBatches()];
@@ -78,7 +86,7 @@ export async function roundTrip(folder: string, python: string, script: string):
   const [inputs, targets] = [stackAll(batches.map((b) => b.inputs)), stackAll(batches.map((b) => b.targets))];
   writeFileSync(`${folder}/data.safetensors`, writeSafetensors({ inputs, targets }));
   const train = (processes: number): readonly number[] => {
-    execFileSync(python, [script, folder, String(processes)], { stdio: ['ignore', 'inherit', 'inherit'] });
+    runPython(python, [script, folder, String(processes)]);
     return JSON.parse(readFileSync(`${folder}/losses-${processes}.json`, 'utf8')) as number[];
   };
   const [oneProcess, twoProcesses] = [train(1), train(2)];

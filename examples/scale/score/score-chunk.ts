@@ -38,11 +38,11 @@ export function scorerOf(path: string, file: Uint8Array): Scorer {
   const { model, extras } = load(file);
   const vocabulary = extras['vocabulary'];
   if (vocabulary === undefined)
-    throw new RangeError(`score: ${path} must have a vocabulary in its extras, as trainScorer stores it, got none.`);
+    throw new RangeError(`${path} must have a vocabulary in its extras, as trainScorer stores it, got none.`);
   const predictor = createPredictor(model);
   const { shape } = predictor.predict({ shape: [1, 1], data: Int32Array.of(0) });
   if (shape.join() !== '1,1')
-    throw new RangeError(`score: ${path} must return one value per text, shape [1, 1], got [${shape.join(', ')}].`);
+    throw new RangeError(`${path} must return one value per text, shape [1, 1], got [${shape.join(', ')}].`);
   // `encode` checks it.
   return { predictor, vocabulary: vocabulary as Vocabulary };
 }
@@ -54,7 +54,7 @@ export function modelCache(): (version: ModelVersion) => Promise<Scorer> {
     if (loaded?.hash === hash) return loaded.scorer;
     const file = await readFile(path);
     if (hashOf(file) !== hash)
-      throw new RangeError(`score: ${path} must have the SHA-256 ${hash}, got ${hashOf(file)}. Was it replaced?`);
+      throw new RangeError(`${path} must have the SHA-256 ${hash}, got ${hashOf(file)}. Was it replaced?`);
     loaded = { hash, scorer: scorerOf(path, file) };
     return loaded.scorer;
   };

@@ -159,6 +159,8 @@ it('wrong models and numbers are errors of the command, not of every line or job
       '1000',
     ],
     '--rate must be a positive number, got x': ['live', '--rate', 'x'],
+    '--queue must start with redis: or postgres:, got http://x.': ['sweep', '--queue', 'http://x'],
+    '--python must be a Python with PyTorch, got no-python': ['pytorch', '--python', 'no-python'],
   };
   for (const [message, options] of Object.entries(commands))
     await expect(runProgram(...options, '--folder', run), message).rejects.toThrow(message);
