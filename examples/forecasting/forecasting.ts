@@ -20,7 +20,10 @@ function etsOf(name: string, period: Period): number {
 
 export const forecasting: Example = async ({ short, log, onProgress, save }) => {
   const seed = Number(process.env['BPTT_SEED'] ?? 1);
-  const period = process.env['BPTT_PERIOD'] === 'earlier' ? 'earlier' : 'last';
+  if (!Number.isFinite(seed)) throw new RangeError(`BPTT_SEED must be a number, got ${process.env['BPTT_SEED']}.`);
+  const period = process.env['BPTT_PERIOD'] ?? 'last';
+  if (period !== 'last' && period !== 'earlier')
+    throw new RangeError(`BPTT_PERIOD must be last or earlier, got ${period}.`);
   const metrics: Record<string, number> = {};
   log('MASE, relative to the seasonal naive forecasts in the training part\n');
   const columns = ['naive', 'ETS (R)', 'network', 'in 80 %', 'with ETS', 'in 80 %', 'seconds'];
@@ -54,7 +57,8 @@ export const forecasting: Example = async ({ short, log, onProgress, save }) => 
     const shown = series.find((each) => each.name === last.forecast.name)!;
     const history = { ...shown, values: Array.from(shown.values).slice(0, last.origin) };
     const title = `${name}: ${shown.name}`;
-    if (!short && period === 'last')
+    // The committed pictures are those of the first seed.
+    if (!short && period === 'last' && seed === 1)
       save(`${name}.svg`, fanChart(history, last.forecast, { title, actual: last.actual }));
   }
   return metrics;
