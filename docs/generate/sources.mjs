@@ -91,8 +91,8 @@ function indexPage() {
     return `## [${title}](${name}.md)\n\n${image}`;
   });
   const introduction =
-    'Every example trains on real data, or on a simulation, with a fixed seed in at most five minutes. In a clone of\n' +
-    'the repository, run one with `npm run example -- NAME`. Each page names the data, its license, the result and the\n' +
-    'baseline, and shows the program. See also [custom cells](cells.md).\n';
+    'Every example trains on real data, or on a simulation, with a fixed seed in at most five minutes. Each page has the\n' +
+    'command that runs it in a clone of the repository, names the data, its license, the result and the baseline, and\n' +
+    'shows the program. See also [custom cells](cells.md).\n';
   return `---\noutline: 2\n---\n\n# Examples\n\n${introduction}\n${entries.join('')}`;
 }
