@@ -105,12 +105,28 @@ for (const method of ['log', 'info', 'warn', 'error'] as const) {
     original(...values);
     post({
       type: 'printed',
-      text: values.map((value) => (typeof value === 'string' ? value : toJson(value))).join(' '),
+      text: values.map(describeValue).join(' '),
     });
   };
 }
 
-const toJson = (value: unknown): string => JSON.stringify(value, undefined, 1) ?? String(value);
+/** The text of a printed value. JSON knows neither NaN nor arrays of numbers, and fails for objects in themselves. */
+function describeValue(value: unknown): string {
+  if (value instanceof Error) return describeError(value);
+  if (typeof value !== 'object') return String(value);
+  try {
+    return JSON.stringify(value, asJson, 1);
+  } catch {
+    return String(value);
+  }
+}
+
+/** Replaces what JSON does not represent. */
+function asJson(_: string, value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return [...(value as Float32Array)];
+  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return String(value);
+  return value;
+}
 
 async function handle(request: Request): Promise<void> {
   switch (request.type) {

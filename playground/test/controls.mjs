@@ -322,11 +322,23 @@ async function type(page, replace) {
 
 async function testCode(page) {
   await click(page, '[id="tab-cells.js"]');
-  await type(page, (text) => `${text}\ncells.mine = cells.gru;\nconsole.log('cells', Object.keys(cells).length);\n`);
+  await type(page, (text) =>
+    [
+      text,
+      'cells.mine = cells.gru;',
+      "console.log('cells', Object.keys(cells).length);",
+      'const own = { self: undefined };',
+      'own.self = own;',
+      "console.log(NaN, [Infinity], Float32Array.of(0.5), 10n, own, new RangeError('oh'));",
+    ].join('\n'),
+  );
   await click(page, '#run');
   await rowsAre(page, ['tanh', 'relu', 'lstm', 'gru', 'mine']);
   await trained(page, 3);
-  assert.match(await textOf(page, '#output'), /cells 6/);
+  assert.match(
+    (await textOf(page, '#output')).replace(/\s+/g, ' '),
+    /^cells 6 NaN \[ "Infinity" \] \[ 0\.5 \] 10 \[object Object\] cells\.js, line \d+: RangeError: oh $/,
+  );
   const [gru, mine] = (await losses(page)).slice(3).map((text) => text.split(' ')[1]);
   assert.equal(mine, gru, 'a copy of a network learns the same');
   await click(page, '#restore');

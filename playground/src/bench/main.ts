@@ -37,7 +37,10 @@ function begin(): void {
   setText(progress, 'Starting …');
   worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   worker.addEventListener('message', ({ data }: MessageEvent<BenchReport>) => receive(data));
-  worker.addEventListener('error', ({ message }) => receive({ type: 'failed', message }));
+  // A script that does not load has no message.
+  worker.addEventListener('error', ({ message }) =>
+    receive({ type: 'failed', message: message || 'The worker could not be started.' }),
+  );
   const size: Case = { cell: cells.find((name) => name === cell.value)!, ...shapes[Number(shape.value)]! };
   // The selection can change while the results of this case are shown.
   setText(find('#result-title', HTMLElement), `Time per training step: ${titles[size.cell]}, ${describe(size)}`);

@@ -368,5 +368,7 @@ setUpTheme(update);
 setUpControls();
 new ResizeObserver(update).observe(canvas);
 worker.onmessage = ({ data }: MessageEvent<Report>) => receive(data);
-worker.onerror = (event) => showProblem(new Problem(`The worker stopped: ${event.message}`));
+// A script that does not load has no message.
+worker.onerror = ({ message }) =>
+  showProblem(new Problem(message ? `The worker stopped: ${message}` : 'The worker could not be started.'));
 send({ type: 'load', address: new URL(networkAddress, location.href).href });
