@@ -189,6 +189,7 @@ try {
     ['firefox', firefox, []],
   ]) {
     if (executablePath === undefined) {
+      if (process.env.CI) throw new Error(`${name} is not installed: CI must check the site in it.`);
       console.log(`The site is not checked in ${name}, which is not installed.`);
       continue;
     }
