@@ -74,7 +74,7 @@ function show(samples: Float32Array, tracks: readonly Track[], picture: string):
   print(`\n${(samples.length / sampleRate).toFixed(1)} s; picture: ${picture}`);
 }
 
-/** The options of a training: the full one takes about a minute, the short one some seconds. */
+/** The options of a training: the full one takes about half a minute, the short one some seconds. */
 const trainings = { full: { clips: 480, epochs: 32 }, short: { clips: 128, epochs: 24 } } as const;
 
 /** Trains the small network, and writes its file unless the training is short. */

@@ -28,6 +28,9 @@ async function run(): Promise<void> {
   });
   const [command, ...rest] = positionals;
   if (rest.length > 0) throw new RangeError(`one file or command is expected, got ${positionals.join(' ')}`);
+  // Otherwise the full run would replace the committed picture.
+  if (values.short && command !== 'evaluate' && command !== 'train')
+    throw new RangeError('--short is an option of evaluate and of train only');
   if (values.help) process.stdout.write(usage);
   else if (command === undefined) demonstrate();
   else if (command === 'evaluate') await evaluate(values.short);
