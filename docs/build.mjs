@@ -13,6 +13,8 @@ import { copyPages } from './generate/sources.mjs';
 const docs = fileURLToPath(new URL('.', import.meta.url));
 const site = new URL('../build/site/', import.meta.url);
 const playground = new URL('../playground/dist/', import.meta.url);
+const base = process.env.DOCS_BASE ?? '/';
+if (!/^\/(.*\/)?$/.test(base)) throw new RangeError(`DOCS_BASE must start and end with a slash, got ${base}.`);
 
 await writeReference();
 copyPages();
@@ -25,5 +27,5 @@ if (process.argv.includes('--serve')) {
   // The playground is built separately, and is a folder of the site.
   if (existsSync(playground)) cpSync(playground, new URL('playground/', site), { recursive: true });
   const { names } = JSON.parse(readFileSync(new URL('reference/names.json', import.meta.url), 'utf8'));
-  checkSite(site, process.env.DOCS_BASE ?? '/', names);
+  checkSite(site, base, names);
 }
