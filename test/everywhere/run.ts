@@ -57,7 +57,7 @@ export function start(program: string, args: readonly string[], options: RunOpti
     });
   }
   const stop = (): void => {
-    if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, 'SIGKILL');
   };
   const end = new Promise<string>((resolve, reject) => {
     const fail = (reason: string) => {
