@@ -4,7 +4,10 @@ import type { Progress } from 'bptt';
 
 /** Options of an example. */
 export interface ExampleOptions {
-  /** Whether to train a shorter variant that takes some seconds and still beats the baseline. */
+  /**
+   * Whether to train a shorter variant that takes some seconds and still beats the baseline, except on the verses of
+   * the translation example.
+   */
   readonly short: boolean;
   /** Prints a line. */
   readonly log: (line: string) => void;

@@ -55,12 +55,28 @@ function dictionaryOf(
   );
 }
 
-/** Trains the network and compares it with the dictionary. */
-export async function verses({ short, log, onProgress }: ExampleOptions): Promise<Readonly<Record<string, number>>> {
-  const lines = readFileSync('examples/translation/english-spanish.tsv', 'utf8')
+/**
+ * Reads pairs of English and Spanish verses. Some verses recur in the book, such as “Yahweh spoke to Moses, saying,”.
+ * Of pairs with the same English or the same Spanish verse, only the first is kept, so that no test verse is in the
+ * training data.
+ */
+export function readVerses(): readonly (readonly [english: string, spanish: string])[] {
+  const known = new Set<string>();
+  return readFileSync('examples/translation/english-spanish.tsv', 'utf8')
     .trim()
     .split('\n')
-    .map((line) => line.split('\t') as [string, string]);
+    .map((line) => line.split('\t') as [string, string])
+    .filter((verses) => {
+      const keys = verses.map((verse, language) => `${language} ${verse.toLowerCase()}`);
+      const isNew = !keys.some((key) => known.has(key));
+      for (const key of keys) known.add(key);
+      return isNew;
+    });
+}
+
+/** Trains the network and compares it with the dictionary. */
+export async function verses({ short, log, onProgress }: ExampleOptions): Promise<Readonly<Record<string, number>>> {
+  const lines = readVerses();
   // Every tenth verse is in the test set.
   const [training, test] = [lines.filter((_, i) => i % 10 !== 0), lines.filter((_, i) => i % 10 === 0)];
   const vocabularyOf = (column: 0 | 1, texts: readonly (readonly [string, string])[], maxSize = Infinity): Vocabulary =>
@@ -100,7 +116,7 @@ export async function verses({ short, log, onProgress }: ExampleOptions): Promis
     })),
     { batchSize: 32 },
   );
-  const epochs = short ? 3 : 12;
+  const epochs = short ? 3 : 24;
   log(`verses: ${training.length} for training, ${test.length} for testing; ${model.data.length} parameters`);
   log(`vocabulary sizes: ${source.size} (English), ${target.size} (Spanish)`);
   await fit(model, data, {
