@@ -79,11 +79,28 @@ const softmax = (row: number[]): number[] => {
   return powers.map((power) => power / powers.reduce((a, b) => a + b));
 };
 
+/** A layer that is used as an activation function. */
+const asActivation = (className: string, config: object): object => ({
+  module: 'keras.layers',
+  class_name: className,
+  config: { name: 'layer', trainable: true, dtype: { module: 'keras', class_name: 'DTypePolicy' }, ...config },
+});
+
 describe('layers that act on every element', () => {
   it.each<[string, Spec, (rows: Rows) => Rows]>([
     ['Activation', ['Activation', { activation: 'tanh' }], each(Math.tanh)],
     ['Activation softmax', ['Activation', { activation: 'softmax' }], (rows) => rows.map(softmax)],
     ['Activation linear', ['Activation', { activation: 'linear' }], (rows) => rows],
+    [
+      'a layer as activation',
+      ['Activation', { activation: asActivation('ReLU', { max_value: null, negative_slope: 0, threshold: 0 }) }],
+      each((x) => Math.max(0, x)),
+    ],
+    [
+      'a softmax layer as activation',
+      ['Activation', { activation: asActivation('Softmax', { axis: -1 }) }],
+      (rows) => rows.map(softmax),
+    ],
     ['Softmax', ['Softmax', { axis: -1 }], (rows) => rows.map(softmax)],
     ['ReLU', ['ReLU', { max_value: null, negative_slope: 0, threshold: 0 }], each((x) => Math.max(0, x))],
     ['ReLU6', ['ReLU', { max_value: 6, negative_slope: 0, threshold: 0 }], each((x) => Math.min(6, Math.max(0, x)))],
@@ -172,6 +189,22 @@ describe('layers that act on every element', () => {
       'layer1 uses its moving mean and variance, also in training',
       'to load the model from a file of save, pass customObjects: kerasLayers() for batchNormalization',
     ]);
+  });
+
+  it.each([1, [1], -1])('LayerNormalization over axis %j of vectors per sequence', (axis) => {
+    const weights = {
+      'layers\\layer_normalization\\vars\\0': gamma,
+      'layers\\layer_normalization\\vars\\1': beta,
+    };
+    const specs: Spec[] = [['GlobalMaxPooling1D', {}], ['LayerNormalization', { axis, epsilon: 0.5 }], denseLayer()];
+    const { model, notes } = imported(specs, weights);
+    expect(notes).toEqual([]);
+    expectRows(model, (rows) => {
+      const row = rows[0]!.map((_, i) => Math.max(...rows.map((each) => each[i]!)));
+      const mean = row.reduce((a, b) => a + b) / 3;
+      const deviation = Math.sqrt(row.reduce((total, x) => total + (x - mean) ** 2, 0) / 3 + 0.5);
+      return dense([row.map((x, i) => (gamma.data[i]! * (x - mean)) / deviation + beta.data[i]!)]);
+    });
   });
 
   it('an adapted Normalization has its mean and variance in the weights, and a count', () => {
@@ -273,6 +306,17 @@ describe('what cannot be converted exactly is rejected', () => {
     ['no repetitions', ['RepeatVector', { n: 0 }], 'n of layer0 must be an integer of at least 1, got 0.'],
     ['repeating a sequence', ['RepeatVector', { n: 2 }], 'the input must be a vector per sequence, got one per step'],
     ['an unknown activation', ['Activation', { activation: 'gelu' }], 'layer0 has activation gelu'],
+    [
+      'a layer with options as activation',
+      ['Activation', { activation: asActivation('ReLU', { max_value: 6, negative_slope: 0, threshold: 0 }) }],
+      'layer0 has activation ReLU with {"max_value":6}; only linear, tanh, relu,',
+    ],
+    [
+      'softmax over time as activation',
+      ['Activation', { activation: asActivation('Softmax', { axis: 1 }) }],
+      'layer0 has activation Softmax with {"axis":1}; only linear, tanh, relu,',
+    ],
+    ['LayerNormalization over time', ['LayerNormalization', { axis: [1] }], 'axis 1 is the time axis'],
     ['a wrong size', ['Rescaling', { scale: [1, 2], offset: 0 }], 'the input must be vectors of size 2, got 3'],
     [
       'a negative variance',
@@ -282,7 +326,8 @@ describe('what cannot be converted exactly is rejected', () => {
     ['text as a scale', ['Rescaling', { scale: 'x' }], 'scale of layer0 must be numbers, got "x".'],
   ])('%s', (_, spec, message) => {
     const four = Object.fromEntries([0, 1, 2, 3].map((i) => [`layers\\batch_normalization\\vars\\${i}`, weight(3)]));
-    const weights = spec[0] === 'BatchNormalization' ? four : {};
+    const two = Object.fromEntries([0, 1].map((i) => [`layers\\layer_normalization\\vars\\${i}`, weight(3)]));
+    const weights = { BatchNormalization: four, LayerNormalization: two }[spec[0]] ?? {};
     expect(() => imported([spec, denseLayer()], weights)).toThrow(message);
     expect(() => imported([spec, denseLayer()], weights)).toThrow(/^importKeras: /);
   });

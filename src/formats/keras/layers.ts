@@ -21,6 +21,7 @@ import type { Json } from '../description';
 import { abbreviate, shown } from '../listing';
 import {
   activationOf,
+  axisOf,
   checkChannelsLast,
   checkLastAxis,
   countOf,
@@ -159,11 +160,14 @@ const translators: Readonly<Record<string, Translate>> = {
   },
   LayerNormalization(where, layer) {
     const { name, config } = layer;
-    checkLastAxis(where, layer);
+    // Keras 2 and TensorFlow.js count the last axis from the first one: it is 1 for vectors per sequence.
+    const isFirst = axisOf(layer) === 1;
+    if (!isFirst) checkLastAxis(where, layer);
     if (config['rms_scaling'] === true)
       throw new RangeError(`${where}: ${name} scales by the root mean square (rms_scaling), which is not supported.`);
     const [scale, center] = [config['scale'] !== false, config['center'] !== false];
-    const normalization = layerNorm({ epsilon: numberOf(where, layer, 'epsilon', 1e-3) });
+    const anyAxis = layerNorm({ epsilon: numberOf(where, layer, 'epsilon', 1e-3) });
+    const normalization = isFirst ? perSequence(anyAxis) : anyAxis;
     return {
       layer: center ? normalization : withoutBias(normalization),
       read: (taker, weights) => layerNormParameters(taker, weights, { scale, center }),
@@ -232,6 +236,17 @@ const translators: Readonly<Record<string, Translate>> = {
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
 };
+
+/** A layer over axis 1 that rejects vectors per step, whose axis 1 is the time. */
+const perSequence = (layer: Layer): Layer => ({
+  ...layer,
+  output(input) {
+    const output = layer.output(input);
+    if (output.kind === 'vectors' && output.perStep)
+      throw new RangeError(`${layer.name}: axis 1 is the time axis; only the last axis is supported.`);
+    return output;
+  },
+});
 
 /** @throws RangeError if the file has a bias of a layer with use_bias=False, or none of another layer */
 function checkBias(
