@@ -295,6 +295,17 @@ it('gradients equal finite differences', () => {
   expect(error).toBeLessThan(1e-6);
 });
 
+it('notes list the value that a Masking layer masked', () => {
+  const notes = (config: object): readonly string[] =>
+    imported([['Masking', config], denseLayer()], {}, { lengths: true }).notes;
+  const note = 'layer0 masked vectors of 0: pass the sequence lengths to predict instead, or use predictMasked';
+  expect(notes({ mask_value: 0 })).toEqual([note]);
+  expect(notes({})).toEqual([note]);
+  expect(notes({ mask_value: -1.5 })).toEqual([
+    `${note.replace('vectors of 0', 'vectors of -1.5')} with mask: stepMask(inputs, -1.5)`,
+  ]);
+});
+
 describe('what cannot be converted exactly is rejected', () => {
   it.each<[string, Spec, string]>([
     ['a threshold', ['ReLU', { threshold: 1 }], 'layer0 has threshold 1; only 0 is supported.'],

@@ -127,6 +127,27 @@ it.each(['masked', 'masked-bidirectional', 'masked-last', 'masked-steps'])(
   },
 );
 
+it('notes tell that global pooling of TensorFlow.js has no mask', () => {
+  const notes = (className: string): readonly string[] => {
+    const layers = [
+      { class_name: className, config: { name: 'pool', batch_input_shape: [null, null, 1] } },
+      { class_name: 'Dense', config: { name: 'head', units: 1, use_bias: false } },
+    ];
+    const json = {
+      format: 'layers-model',
+      modelTopology: { model_config: { class_name: 'Sequential', config: { layers } } },
+      weightsManifest: [{ paths: ['w'], weights: [{ name: 'head/kernel', shape: [1, 1], dtype: 'float32' }] }],
+    };
+    return importTensorFlowJs(json, { w: new Uint8Array(4) }, { lengths: true }).notes;
+  };
+  expect(notes('GlobalAveragePooling1D')).toEqual([
+    'pool takes the mean of the valid steps, in TensorFlow.js of all steps',
+  ]);
+  expect(notes('GlobalMaxPooling1D')).toEqual([
+    'pool takes the maximum of the valid steps, in TensorFlow.js of all steps',
+  ]);
+});
+
 it('without a version, hard sigmoid has the slope of Keras 2, which TensorFlow.js uses', () => {
   const file = read('defaults');
   const { keras_version: _, ...modelTopology } = file.json.modelTopology;

@@ -70,16 +70,18 @@ export interface TranslateOptions extends KerasOptions {
   readonly steps?: number | undefined;
 }
 
+/** The conversion of a layer; a note, or `undefined`, for a layer that has no effect on valid steps at prediction. */
+type Translation = Translated | string | undefined;
+
 /** Converts a layer of one class. */
-export type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translated | undefined;
+export type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translation;
 
 /**
  * Converts a layer.
  *
- * @returns `undefined` for a layer that has no effect at prediction and no equivalent
  * @throws RangeError if the layer cannot be converted exactly
  */
-export function translate(where: string, layer: KerasLayer, options: TranslateOptions): Translated | undefined {
+export function translate(where: string, layer: KerasLayer, options: TranslateOptions): Translation {
   // Merged here, because a spread at the top level would keep the table in every bundle.
   const all = { ...translators, ...simpleTranslators };
   const found = Object.hasOwn(all, layer.className) ? all[layer.className] : undefined;
@@ -130,7 +132,12 @@ const translators: Readonly<Record<string, Translate>> = {
         : {}),
     };
   },
-  Masking: translateMask,
+  Masking(where, layer, options) {
+    translateMask(where, layer, options);
+    const value = shown(layer.config['mask_value'] ?? 0);
+    const how = value === '0' ? 'predictMasked' : `predictMasked with mask: stepMask(inputs, ${value})`;
+    return `${layer.name} masked vectors of ${value}: pass the sequence lengths to predict instead, or use ${how}`;
+  },
   NotEqual: translateMask,
   Any: translateMask,
   Dense(where, layer, { slope }) {
