@@ -14,9 +14,9 @@ const reject = (what: string): never => {
  *
  * @returns the contents by path; directories are omitted
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the archive is truncated, encrypted, split, preceded by other data, too large without
- * zip64 (4 GB or 65,535 files) or compressed by a method other than deflate, if it has duplicate or overlapping files or
- * files that expand to far more bytes than the archive has, or if a CRC-32 checksum does not match
+ * @throws RangeError if the archive is truncated, encrypted, split, preceded by other data, in zip64 format (4 GB or
+ * 65,535 files) or compressed by a method other than deflate, if it has duplicate or overlapping files or files that
+ * expand to far more bytes than the archive has, or if a CRC-32 checksum does not match
  * @example
  * // An empty archive consists of the end record of its directory.
  * Object.keys(readZip(Uint8Array.of(0x50, 0x4b, 5, 6, ...new Uint8Array(18)))); // []

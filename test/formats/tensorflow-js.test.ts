@@ -127,7 +127,7 @@ it.each(['masked', 'masked-bidirectional', 'masked-last', 'masked-steps'])(
   },
 );
 
-it('notes tell that global pooling of TensorFlow.js has no mask', () => {
+it('notes list global pooling of TensorFlow.js, which has no mask', () => {
   const notes = (className: string): readonly string[] => {
     const layers = [
       { class_name: className, config: { name: 'pool', batch_input_shape: [null, null, 1] } },
