@@ -148,6 +148,26 @@ it('notes list global pooling of TensorFlow.js, which has no mask', () => {
   ]);
 });
 
+it('reads a Normalization layer of any name, whose count of samples is an integer', () => {
+  const layers = [
+    { class_name: 'Normalization', config: { name: 'scaler', axis: [-1], batch_input_shape: [null, null, 1] } },
+    { class_name: 'Dense', config: { name: 'count', units: 1, use_bias: false } },
+  ];
+  const weights = [
+    { name: 'scaler/mean', shape: [1], dtype: 'float32' },
+    { name: 'scaler/variance', shape: [1], dtype: 'float32' },
+    { name: 'scaler/count', shape: [], dtype: 'int32' },
+    { name: 'count/kernel', shape: [1, 1], dtype: 'float32' },
+  ];
+  const json = {
+    format: 'layers-model',
+    modelTopology: { model_config: { class_name: 'Sequential', config: { layers } } },
+    weightsManifest: [{ paths: ['w'], weights }],
+  };
+  const file = new Uint8Array(Float32Array.of(1, 4, 0, 3).buffer);
+  expect(predict(importTensorFlowJs(json, { w: file }).model, tensor([[[5]]])).data[0]).toBeCloseTo(6, 6);
+});
+
 it('without a version, hard sigmoid has the slope of Keras 2, which TensorFlow.js uses', () => {
   const file = read('defaults');
   const { keras_version: _, ...modelTopology } = file.json.modelTopology;

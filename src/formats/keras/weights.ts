@@ -29,9 +29,8 @@ export interface LayerWeights {
  * prediction does not need.
  */
 export const isTrainingState = (path: string): boolean =>
-  /^(optimizer(_weights)?|metrics|loss_tracker)[/\\]|seed_generator|\bnormalization(_\d+)?[/\\](vars[/\\]2|count)\b/.test(
-    path,
-  );
+  /^(optimizer(_weights)?|metrics|loss_tracker)[/\\]|seed_generator/.test(path) ||
+  /\bnormalization(_\d+)?[/\\]vars[/\\]2\b|[/\\]count(:\d+)?$/.test(path);
 
 /** A weight below a layer: the names between the layer and its role. */
 interface Located {
