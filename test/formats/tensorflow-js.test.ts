@@ -307,3 +307,10 @@ describe('malformed files are rejected', () => {
     expect(() => importTensorFlowJs(json, fileBytes)).toThrow(RangeError);
   });
 });
+
+it('rejects the bytes and the promise of a model.json', () => {
+  const message = 'importTensorFlowJs: json must be the text of model.json or the parsed object, got';
+  expect(() => importTensorFlowJs(new TextEncoder().encode('{}'), {})).toThrow(`${message} an instance of Uint8Array.`);
+  expect(() => importTensorFlowJs(Promise.resolve({}), {})).toThrow(`${message} an instance of Promise.`);
+  expect(() => importTensorFlowJs(undefined as never, {})).toThrow(`${message} undefined.`);
+});
