@@ -306,6 +306,24 @@ it('notes list the value that a Masking layer masked', () => {
   ]);
 });
 
+it('a custom class with the name of one of Keras is rejected', () => {
+  const importedAs = (fields: object): ImportedModel => {
+    const config = sequentialConfig([3, 3], denseLayer()) as { config: { layers: object[] } };
+    config.config.layers[1] = { ...config.config.layers[1], ...fields };
+    return importKeras(kerasFile({ config, version: '3.6.0', weights: { 'layers\\dense\\vars\\0': kernel } }));
+  };
+  for (const [module, name] of [
+    [null, 'Dense'],
+    ['mine', 'pkg>Dense'],
+    [{ toString: 1 }, 'Dense'],
+  ])
+    expect(() => importedAs({ module, registered_name: name })).toThrow(
+      `importKeras: the layer layer0 has class ${name as string} (custom), which is not supported.`,
+    );
+  expectRows(importedAs({ module: 'keras.layers', registered_name: null }).model, dense);
+  expectRows(importedAs({ module: 'keras.src.layers.core.dense', registered_name: 'Dense' }).model, dense);
+});
+
 describe('what cannot be converted exactly is rejected', () => {
   it.each<[string, Spec, string]>([
     ['a threshold', ['ReLU', { threshold: 1 }], 'layer0 has threshold 1; only 0 is supported.'],

@@ -18,8 +18,12 @@ export interface KerasLayer {
 /** The layer in a JSON value; `undefined` if it is not a layer. */
 export function layerIn(json: Json | undefined): KerasLayer | undefined {
   if (!isJsonObject(json)) return undefined;
-  const { class_name: className, config } = json;
-  if (typeof className !== 'string' || !isJsonObject(config)) return undefined;
+  const { class_name: builtIn, config, registered_name: registered, module } = json;
+  if (typeof builtIn !== 'string' || !isJsonObject(config)) return undefined;
+  // A custom class can have the name of one of Keras. Internal classes of Keras are registered as well.
+  const isKeras = typeof module === 'string' && /^(tf_)?keras\./.test(module);
+  const isCustom = typeof registered === 'string' && !isKeras;
+  const className = isCustom ? `${registered} (custom)` : builtIn;
   return { className, name: typeof config['name'] === 'string' ? config['name'] : className, config };
 }
 
