@@ -76,7 +76,10 @@ export function readSafetensors(file: Uint8Array | ArrayBuffer): Safetensors {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getUint32(0, true) + 2 ** 32 * view.getUint32(4, true);
   if (length > longestHeader)
-    reject(`the header length is ${length} bytes, the limit is ${longestHeader}. Is this a safetensors file?`);
+    reject(
+      `the header length is ${length} bytes, the limit is ${longestHeader}. Is this a safetensors file? Use ` +
+        'safetensors.torch.save_file, not torch.save.',
+    );
   if (length > bytes.length - 8)
     reject(`the header length is ${length} bytes, but only ${bytes.length - 8} follow. Is the file truncated?`);
   const header = parseHeader(bytes.subarray(8, 8 + length));
@@ -172,9 +175,9 @@ function checkEntry(name: string, entry: unknown): Entry {
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string') return reject(`${where()} must have a dtype, got ${abbreviate(describe(dtype))}.`);
   if (!isSizes(shape)) return reject(`${where()} must have a shape of non-negative integers, got ${shown(shape)}.`);
-  const [from, to] = isSizes(offsets) ? offsets : [];
-  if (!isSizes(offsets) || offsets.length !== 2 || from === undefined || to === undefined)
+  if (!isSizes(offsets) || offsets.length !== 2)
     return reject(`${where()} must have two data_offsets, got ${shown(offsets)}.`);
+  const [from, to] = offsets as readonly [number, number];
   if (from > to) return reject(`${where()} has data_offsets ${from} to ${to}.`);
   if (!isRead(dtype)) return { name, type: undefined, shape, from, to };
   const size = sizeOf(shape) * widths[dtype];

@@ -2,9 +2,9 @@
  * Import of TensorFlow.js models: a `model.json` with the configuration and a manifest of weights, and binary files.
  */
 
-import { checkNames, checkObject, formatShape, outOfRange, type Shape, sizeOf } from '../tensor/shape';
+import { checkNames, checkObject, formatShape, mismatch, outOfRange, type Shape, sizeOf } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { checkDepth, type Json } from './description';
+import { checkDepth, isPlain, type Json } from './description';
 import { fileBytes, joinBytes } from './file-bytes';
 import { fromFloat16 } from './half-precision';
 import { isJsonObject, type JsonObject } from './json-object';
@@ -32,7 +32,7 @@ const where = 'importTensorFlowJs';
  *
  * @param json the text of `model.json`, or the parsed object
  * @param files the bytes of each file in the manifest, by path: `{ 'weights.bin': … }`
- * @throws TypeError if a file is neither a Uint8Array nor an ArrayBuffer
+ * @throws TypeError if `json` is neither text nor a plain object, or a file neither a Uint8Array nor an ArrayBuffer
  * @throws RangeError if something is missing, malformed or truncated, or the model cannot be converted exactly
  * @example
  * const layers = [{ class_name: 'Dense', config: { name: 'head', units: 2, activation: 'tanh' } }];
@@ -56,6 +56,8 @@ export function importTensorFlowJs(
 ): ImportedModel {
   checkObject(where, 'files', files);
   checkNames(where, 'options', options, ['lengths']);
+  if (typeof json !== 'string' && !isPlain(json))
+    throw mismatch(where, 'json', 'the text of model.json or the parsed object', json);
   const root = fields(typeof json === 'string' ? parseJson(where, 'model.json', json) : (json as Json), 'model.json');
   checkDepth(where, 'model.json', root);
   if (Array.isArray(root['hiddenLayers']) && 'outputConnector' in root) {

@@ -14,9 +14,9 @@ const reject = (what: string): never => {
  *
  * @returns the contents by path; directories are omitted
  * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
- * @throws RangeError if the archive is truncated, encrypted, split, preceded by other data, in zip64 format (over 4 GB)
- * or compressed by a method other than deflate, if it has duplicate or overlapping files or files that expand to far
- * more bytes than the archive has, or if a CRC-32 checksum does not match
+ * @throws RangeError if the archive is truncated, encrypted, split, preceded by other data, in zip64 format (4 GB or
+ * 65,535 files) or compressed by a method other than deflate, if it has duplicate or overlapping files or files that
+ * expand to far more bytes than the archive has, or if a CRC-32 checksum does not match
  * @example
  * // An empty archive consists of the end record of its directory.
  * Object.keys(readZip(Uint8Array.of(0x50, 0x4b, 5, 6, ...new Uint8Array(18)))); // []
@@ -24,16 +24,19 @@ const reject = (what: string): never => {
 export function readZip(file: Uint8Array | ArrayBuffer): Readonly<Record<string, Uint8Array>> {
   const bytes = fileBytes('readZip', file);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = endOf(view);
+  const record = endOf(view);
   const [count, size, from] = [
-    view.getUint16(end + 10, true),
-    view.getUint32(end + 12, true),
-    view.getUint32(end + 16, true),
+    view.getUint16(record + 10, true),
+    view.getUint32(record + 12, true),
+    view.getUint32(record + 16, true),
   ];
-  if (view.getUint16(end + 4, true) !== 0 || view.getUint16(end + 8, true) !== count)
+  if (view.getUint16(record + 4, true) !== 0 || view.getUint16(record + 8, true) !== count)
     reject('the archive is split into several files, which is not supported.');
   if (count === 0xffff || size === 0xffffffff || from === 0xffffffff)
-    reject('the archive is in zip64 format (over 4 GB), which is not supported.');
+    reject('the archive is in zip64 format (4 GB or 65,535 files), which is not supported.');
+  // A program that streams an archive of unknown size also writes an end record and a locator of zip64.
+  const hasZip64 = from + size === record - 76 && view.getUint32(record - 76, true) === 0x06064b50;
+  const end = hasZip64 ? record - 76 : record;
   if (from + size !== end)
     reject(
       `the directory ends at byte ${from + size}, but its end record is at byte ${end}. Is the file truncated, or ` +
@@ -131,7 +134,7 @@ function readEntry(bytes: Uint8Array, view: DataView, at: number, name: string, 
   // Bit 0 is encryption, bit 6 strong encryption, bit 13 masked header values.
   if (flags & 0x2041) reject(`${name} is encrypted.`);
   if (packed === 0xffffffff || size === 0xffffffff || from === 0xffffffff)
-    reject(`${name} is in zip64 format (over 4 GB), which is not supported.`);
+    reject(`${name} is in zip64 format (4 GB), which is not supported.`);
   if (from + 30 > bytes.length || view.getUint32(from, true) !== 0x04034b50)
     reject(`${name} is not at the offset that the directory gives. Is the file truncated?`);
   const localName = bytes.subarray(from + 30, from + 30 + view.getUint16(from + 26, true));

@@ -259,7 +259,7 @@ export function isObject(value: unknown): value is object {
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'function') return `the function ${value.name}`;
-  if (!isObject(value)) return String(value) || "''";
+  if (!isObject(value)) return String(value);
   const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
   if (kind !== 'Object') return `an instance of ${kind}`;
   // The wrong kind of tensor, or one from JSON.

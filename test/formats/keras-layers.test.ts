@@ -321,6 +321,16 @@ describe('.h5 files of whole models', () => {
     );
   });
 
+  it('a file of Keras 1 is rejected', () => {
+    const file = new Uint8Array(bytes('legacy'));
+    const at = new TextDecoder('latin1').decode(file).indexOf('2.13.1');
+    file.set([0x31, 0x2e], at);
+    expect(() => importKeras(file)).toThrow(
+      'importKeras: the file was written by Keras 1.13.1; only files of Keras 2 and 3 are supported. Load it with ' +
+        'Keras 2, and save it again.',
+    );
+  });
+
   it('a file with random bytes changed is read or rejected with a RangeError', () => {
     const random = createRandom(5);
     const file = bytes('legacy');

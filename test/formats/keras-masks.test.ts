@@ -547,5 +547,8 @@ it('rejects masks and inputs of the wrong shape', () => {
     'predictMasked: mask must be [T, B] = [6, 5], got [1, 2].',
   );
   expect(() => packMasked(inputs, wrong)).toThrow('packMasked: mask must be [T, B] = [6, 5], got [1, 2].');
+  expect(() => predictMasked(model, inputs, { lengths: [6] } as never)).toThrow(
+    'predictMasked: options must have only state, mask, zeroOutputForMask, got lengths.',
+  );
   expect(() => stepMask(tensor([1, 2]))).toThrow('stepMask: inputs must be [T, B] or [T, B, I], got [2].');
 });

@@ -79,11 +79,28 @@ const softmax = (row: number[]): number[] => {
   return powers.map((power) => power / powers.reduce((a, b) => a + b));
 };
 
+/** A layer that is used as an activation function. */
+const asActivation = (className: string, config: object): object => ({
+  module: 'keras.layers',
+  class_name: className,
+  config: { name: 'layer', trainable: true, dtype: { module: 'keras', class_name: 'DTypePolicy' }, ...config },
+});
+
 describe('layers that act on every element', () => {
   it.each<[string, Spec, (rows: Rows) => Rows]>([
     ['Activation', ['Activation', { activation: 'tanh' }], each(Math.tanh)],
     ['Activation softmax', ['Activation', { activation: 'softmax' }], (rows) => rows.map(softmax)],
     ['Activation linear', ['Activation', { activation: 'linear' }], (rows) => rows],
+    [
+      'a layer as activation',
+      ['Activation', { activation: asActivation('ReLU', { max_value: null, negative_slope: 0, threshold: 0 }) }],
+      each((x) => Math.max(0, x)),
+    ],
+    [
+      'a softmax layer as activation',
+      ['Activation', { activation: asActivation('Softmax', { axis: -1 }) }],
+      (rows) => rows.map(softmax),
+    ],
     ['Softmax', ['Softmax', { axis: -1 }], (rows) => rows.map(softmax)],
     ['ReLU', ['ReLU', { max_value: null, negative_slope: 0, threshold: 0 }], each((x) => Math.max(0, x))],
     ['ReLU6', ['ReLU', { max_value: 6, negative_slope: 0, threshold: 0 }], each((x) => Math.min(6, Math.max(0, x)))],
@@ -174,6 +191,22 @@ describe('layers that act on every element', () => {
     ]);
   });
 
+  it.each([1, [1], -1])('LayerNormalization over axis %j of vectors per sequence', (axis) => {
+    const weights = {
+      'layers\\layer_normalization\\vars\\0': gamma,
+      'layers\\layer_normalization\\vars\\1': beta,
+    };
+    const specs: Spec[] = [['GlobalMaxPooling1D', {}], ['LayerNormalization', { axis, epsilon: 0.5 }], denseLayer()];
+    const { model, notes } = imported(specs, weights);
+    expect(notes).toEqual([]);
+    expectRows(model, (rows) => {
+      const row = rows[0]!.map((_, i) => Math.max(...rows.map((each) => each[i]!)));
+      const mean = row.reduce((a, b) => a + b) / 3;
+      const deviation = Math.sqrt(row.reduce((total, x) => total + (x - mean) ** 2, 0) / 3 + 0.5);
+      return dense([row.map((x, i) => (gamma.data[i]! * (x - mean)) / deviation + beta.data[i]!)]);
+    });
+  });
+
   it('an adapted Normalization has its mean and variance in the weights, and a count', () => {
     const weights = {
       'layers\\normalization\\vars\\0': mean,
@@ -262,6 +295,35 @@ it('gradients equal finite differences', () => {
   expect(error).toBeLessThan(1e-6);
 });
 
+it('notes list the value that a Masking layer masked', () => {
+  const notes = (config: object): readonly string[] =>
+    imported([['Masking', config], denseLayer()], {}, { lengths: true }).notes;
+  const note = 'layer0 masked vectors of 0: pass the sequence lengths to predict instead, or use predictMasked';
+  expect(notes({ mask_value: 0 })).toEqual([note]);
+  expect(notes({})).toEqual([note]);
+  expect(notes({ mask_value: -1.5 })).toEqual([
+    `${note.replace('vectors of 0', 'vectors of -1.5')} with mask: stepMask(inputs, -1.5)`,
+  ]);
+});
+
+it('a custom class with the name of one of Keras is rejected', () => {
+  const importedAs = (fields: object): ImportedModel => {
+    const config = sequentialConfig([3, 3], denseLayer()) as { config: { layers: object[] } };
+    config.config.layers[1] = { ...config.config.layers[1], ...fields };
+    return importKeras(kerasFile({ config, version: '3.6.0', weights: { 'layers\\dense\\vars\\0': kernel } }));
+  };
+  for (const [module, name] of [
+    [null, 'Dense'],
+    ['mine', 'pkg>Dense'],
+    [{ toString: 1 }, 'Dense'],
+  ])
+    expect(() => importedAs({ module, registered_name: name })).toThrow(
+      `importKeras: the layer layer0 has class ${name as string} (custom), which is not supported.`,
+    );
+  expectRows(importedAs({ module: 'keras.layers', registered_name: null }).model, dense);
+  expectRows(importedAs({ module: 'keras.src.layers.core.dense', registered_name: 'Dense' }).model, dense);
+});
+
 describe('what cannot be converted exactly is rejected', () => {
   it.each<[string, Spec, string]>([
     ['a threshold', ['ReLU', { threshold: 1 }], 'layer0 has threshold 1; only 0 is supported.'],
@@ -273,6 +335,17 @@ describe('what cannot be converted exactly is rejected', () => {
     ['no repetitions', ['RepeatVector', { n: 0 }], 'n of layer0 must be an integer of at least 1, got 0.'],
     ['repeating a sequence', ['RepeatVector', { n: 2 }], 'the input must be a vector per sequence, got one per step'],
     ['an unknown activation', ['Activation', { activation: 'gelu' }], 'layer0 has activation gelu'],
+    [
+      'a layer with options as activation',
+      ['Activation', { activation: asActivation('ReLU', { max_value: 6, negative_slope: 0, threshold: 0 }) }],
+      'layer0 has activation ReLU with {"max_value":6}; only linear, tanh, relu,',
+    ],
+    [
+      'softmax over time as activation',
+      ['Activation', { activation: asActivation('Softmax', { axis: 1 }) }],
+      'layer0 has activation Softmax with {"axis":1}; only linear, tanh, relu,',
+    ],
+    ['LayerNormalization over time', ['LayerNormalization', { axis: [1] }], 'axis 1 is the time axis'],
     ['a wrong size', ['Rescaling', { scale: [1, 2], offset: 0 }], 'the input must be vectors of size 2, got 3'],
     [
       'a negative variance',
@@ -282,7 +355,8 @@ describe('what cannot be converted exactly is rejected', () => {
     ['text as a scale', ['Rescaling', { scale: 'x' }], 'scale of layer0 must be numbers, got "x".'],
   ])('%s', (_, spec, message) => {
     const four = Object.fromEntries([0, 1, 2, 3].map((i) => [`layers\\batch_normalization\\vars\\${i}`, weight(3)]));
-    const weights = spec[0] === 'BatchNormalization' ? four : {};
+    const two = Object.fromEntries([0, 1].map((i) => [`layers\\layer_normalization\\vars\\${i}`, weight(3)]));
+    const weights = { BatchNormalization: four, LayerNormalization: two }[spec[0]] ?? {};
     expect(() => imported([spec, denseLayer()], weights)).toThrow(message);
     expect(() => imported([spec, denseLayer()], weights)).toThrow(/^importKeras: /);
   });

@@ -106,6 +106,21 @@ describe('fromKeras', () => {
     expect(reloaded.data).toEqual(model.data);
   });
 
+  it('finds the weights of the layer in a TimeDistributed and of a backward_layer by their own names', () => {
+    const { tensors } = readSafetensors(bytesOf('tagger.safetensors'));
+    const names = { layers: { dense: 'time_distributed' } };
+    for (const own of ['dense', 'forward_dense']) {
+      const model = sequential(layers, { seed: 3 });
+      const renamed = Object.entries(tensors).map(([path, weight]) => [
+        path.replace('backward_lstm/', 'lstm_3/').replace('time_distributed/dense/', `time_distributed/${own}/`),
+        weight,
+      ]);
+      expect(renamed.filter(([path]) => !Object.hasOwn(tensors, path as string))).toHaveLength(own === 'dense' ? 3 : 5);
+      fromKeras(model, Object.fromEntries(renamed) as typeof tensors, names);
+      expectOutputs(model, 'tagger');
+    }
+  });
+
   it('loads safetensors with the integers of seed generators and optimizers, and reports what it ignores', () => {
     const { tensors } = readSafetensors(bytesOf('tagger.safetensors'));
     const entries = Object.entries({ ...tensors, 'optimizer/learning_rate': full([], 0.001) });

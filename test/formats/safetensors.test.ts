@@ -141,6 +141,11 @@ describe('a malformed file is rejected with the reason', () => {
       fileOf({}, [], 2 ** 40),
       'the header length is 1099511627776 bytes, the limit is 100000000',
     ],
+    [
+      'a zip archive, as torch.save writes',
+      Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 8, 8, ...new Uint8Array(40)),
+      'Is this a safetensors file? Use safetensors.torch.save_file, not torch.save.',
+    ],
     ['a header of the largest size', fileOf({}, [], 1e8), 'the header length is 100000000 bytes, but only 2 follow'],
     ['a space before the header', fileOf(' {}'), 'the header must be a JSON object'],
     ['not UTF-8', fileOf(Uint8Array.of(0x7b, 0xff, 0x7d)), 'the header is not valid UTF-8'],

@@ -662,7 +662,7 @@ describe('files that save did not write are rejected', () => {
     ...['-1', '0', '1.5', 'one', '', '0x1', '1e0', ' 1'].map((format): [string, Uint8Array, string] => [
       `the layout ${JSON.stringify(format)}`,
       fileWith(model, { 'bptt.format': format }),
-      `load: bptt.format must be the number of a layout, got ${format || "''"}.`,
+      `load: bptt.format must be the number of a layout, got ${format}.`,
     ]),
     ['not JSON', fileWith('{'), 'load: bptt.model in the file is not JSON.'],
     ['not a description', fileWith({ a: 1 }), 'load: the file does not describe a model.'],

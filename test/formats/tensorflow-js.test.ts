@@ -127,6 +127,47 @@ it.each(['masked', 'masked-bidirectional', 'masked-last', 'masked-steps'])(
   },
 );
 
+it('notes list global pooling of TensorFlow.js, which has no mask', () => {
+  const notes = (className: string): readonly string[] => {
+    const layers = [
+      { class_name: className, config: { name: 'pool', batch_input_shape: [null, null, 1] } },
+      { class_name: 'Dense', config: { name: 'head', units: 1, use_bias: false } },
+    ];
+    const json = {
+      format: 'layers-model',
+      modelTopology: { model_config: { class_name: 'Sequential', config: { layers } } },
+      weightsManifest: [{ paths: ['w'], weights: [{ name: 'head/kernel', shape: [1, 1], dtype: 'float32' }] }],
+    };
+    return importTensorFlowJs(json, { w: new Uint8Array(4) }, { lengths: true }).notes;
+  };
+  expect(notes('GlobalAveragePooling1D')).toEqual([
+    'pool takes the mean of the valid steps, in TensorFlow.js of all steps',
+  ]);
+  expect(notes('GlobalMaxPooling1D')).toEqual([
+    'pool takes the maximum of the valid steps, in TensorFlow.js of all steps',
+  ]);
+});
+
+it('reads a Normalization layer of any name, whose count of samples is an integer', () => {
+  const layers = [
+    { class_name: 'Normalization', config: { name: 'scaler', axis: [-1], batch_input_shape: [null, null, 1] } },
+    { class_name: 'Dense', config: { name: 'count', units: 1, use_bias: false } },
+  ];
+  const weights = [
+    { name: 'scaler/mean', shape: [1], dtype: 'float32' },
+    { name: 'scaler/variance', shape: [1], dtype: 'float32' },
+    { name: 'scaler/count', shape: [], dtype: 'int32' },
+    { name: 'count/kernel', shape: [1, 1], dtype: 'float32' },
+  ];
+  const json = {
+    format: 'layers-model',
+    modelTopology: { model_config: { class_name: 'Sequential', config: { layers } } },
+    weightsManifest: [{ paths: ['w'], weights }],
+  };
+  const file = new Uint8Array(Float32Array.of(1, 4, 0, 3).buffer);
+  expect(predict(importTensorFlowJs(json, { w: file }).model, tensor([[[5]]])).data[0]).toBeCloseTo(6, 6);
+});
+
 it('without a version, hard sigmoid has the slope of Keras 2, which TensorFlow.js uses', () => {
   const file = read('defaults');
   const { keras_version: _, ...modelTopology } = file.json.modelTopology;
@@ -265,4 +306,11 @@ describe('malformed files are rejected', () => {
     expect(() => importTensorFlowJs(json, fileBytes)).toThrow(/^importTensorFlowJs: /);
     expect(() => importTensorFlowJs(json, fileBytes)).toThrow(RangeError);
   });
+});
+
+it('rejects the bytes and the promise of a model.json', () => {
+  const message = 'importTensorFlowJs: json must be the text of model.json or the parsed object, got';
+  expect(() => importTensorFlowJs(new TextEncoder().encode('{}'), {})).toThrow(`${message} an instance of Uint8Array.`);
+  expect(() => importTensorFlowJs(Promise.resolve({}), {})).toThrow(`${message} an instance of Promise.`);
+  expect(() => importTensorFlowJs(undefined as never, {})).toThrow(`${message} undefined.`);
 });

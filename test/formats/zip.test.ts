@@ -143,12 +143,12 @@ describe('malformed archives', () => {
     [
       'zip64 for many files',
       archiveOf([a], { count: 0xffff }),
-      'the archive is in zip64 format (over 4 GB), which is not supported',
+      'the archive is in zip64 format (4 GB or 65,535 files), which is not supported',
     ],
     [
       'zip64 for large files',
       archiveOf([{ ...a, size: 0xffffffff }]),
-      'a is in zip64 format (over 4 GB), which is not supported',
+      'a is in zip64 format (4 GB), which is not supported',
     ],
     ['a duplicate file', archiveOf([a, a]), 'a is in the archive twice'],
     [
@@ -363,6 +363,20 @@ it('an archive has a comment of at most 65,535 bytes, and belongs to one disk', 
   const split = archiveOf([file]);
   split[split.length - 22 + 4] = 1;
   expect(() => readZip(split)).toThrow('readZip: the archive is split into several files');
+});
+
+it('a streamed archive may have the end records of zip64, whose fields do not need them', () => {
+  const plain = archiveOf([{ name: 'a', content: noise(5) }]);
+  const at = plain.length - 22;
+  const streamed = (signature: number, length = 76): Uint8Array => {
+    const records = new Uint8Array(length);
+    new DataView(records.buffer).setUint32(0, signature, true);
+    return Uint8Array.from([...plain.slice(0, at), ...records, ...plain.slice(at)]);
+  };
+  expect(readZip(streamed(0x06064b50))).toEqual(readZip(plain));
+  const message = `readZip: the directory ends at byte ${at}, but its end record is at byte`;
+  expect(() => readZip(streamed(0x06064b51))).toThrow(`${message} ${at + 76}.`);
+  expect(() => readZip(streamed(0x06064b50, 77))).toThrow(`${message} ${at + 77}.`);
 });
 
 it('a name that continues in the local header, or only there, is rejected', () => {

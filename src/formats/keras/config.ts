@@ -18,14 +18,24 @@ export interface KerasLayer {
 /** The layer in a JSON value; `undefined` if it is not a layer. */
 export function layerIn(json: Json | undefined): KerasLayer | undefined {
   if (!isJsonObject(json)) return undefined;
-  const { class_name: className, config } = json;
-  if (typeof className !== 'string' || !isJsonObject(config)) return undefined;
+  const { class_name: builtIn, config, registered_name: registered, module } = json;
+  if (typeof builtIn !== 'string' || !isJsonObject(config)) return undefined;
+  // A custom class can have the name of one of Keras. Internal classes of Keras are registered as well.
+  const isKeras = typeof module === 'string' && /^(tf_)?keras\./.test(module);
+  const isCustom = typeof registered === 'string' && !isKeras;
+  const className = isCustom ? `${registered} (custom)` : builtIn;
   return { className, name: typeof config['name'] === 'string' ? config['name'] : className, config };
 }
 
-/** The name of a serialized function; for an object, the name of its class in lower case. */
+/** The name of a serialized function; for a layer, the name of its class in lower case, unless it has options. */
 function nameOf(value: Json): string {
-  return typeof value === 'string' ? value : (layerIn(value)?.className.toLowerCase() ?? JSON.stringify(value));
+  const layer = layerIn(value);
+  if (layer === undefined) return typeof value === 'string' ? value : JSON.stringify(value);
+  const { name: _, trainable: __, dtype: ___, ...all } = layer.config;
+  // The defaults of ReLU and Softmax.
+  const options = Object.entries(all).filter(([, option]) => option !== null && option !== 0 && option !== -1);
+  if (options.length === 0) return layer.className.toLowerCase();
+  return `${layer.className} with ${shown(Object.fromEntries(options))}`;
 }
 
 /**

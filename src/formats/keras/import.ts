@@ -7,7 +7,7 @@ import type { Json } from '../description';
 import { fileBytes } from '../file-bytes';
 import { decodeHdf5, readHdf5 } from '../hdf5';
 import { isJsonObject } from '../json-object';
-import { listed } from '../listing';
+import { abbreviate, listed } from '../listing';
 import { readZip } from '../zip';
 import { parseJson } from './json';
 import type { KerasOptions } from './layers';
@@ -61,6 +61,11 @@ function importHdf5(file: Uint8Array, options: KerasOptions): ImportedModel {
   if (text === undefined)
     throw new RangeError(
       'importKeras: the HDF5 file has weights, but no model_config. Create the model and load them with fromKeras.',
+    );
+  if (version?.startsWith('1.'))
+    throw new RangeError(
+      `importKeras: the file was written by Keras ${abbreviate(version)}; only files of Keras 2 and 3 are supported. ` +
+        'Load it with Keras 2, and save it again.',
     );
   const config = parseJson('importKeras', 'model_config', text);
   const slope = hardSigmoidSlope(version);

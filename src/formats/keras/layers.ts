@@ -21,6 +21,7 @@ import type { Json } from '../description';
 import { abbreviate, shown } from '../listing';
 import {
   activationOf,
+  axisOf,
   checkChannelsLast,
   checkLastAxis,
   countOf,
@@ -69,16 +70,18 @@ export interface TranslateOptions extends KerasOptions {
   readonly steps?: number | undefined;
 }
 
+/** The conversion of a layer; a note, or `undefined`, for a layer that has no effect on valid steps at prediction. */
+type Translation = Translated | string | undefined;
+
 /** Converts a layer of one class. */
-export type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translated | undefined;
+export type Translate = (where: string, layer: KerasLayer, options: TranslateOptions) => Translation;
 
 /**
  * Converts a layer.
  *
- * @returns `undefined` for a layer that has no effect at prediction and no equivalent
  * @throws RangeError if the layer cannot be converted exactly
  */
-export function translate(where: string, layer: KerasLayer, options: TranslateOptions): Translated | undefined {
+export function translate(where: string, layer: KerasLayer, options: TranslateOptions): Translation {
   // Merged here, because a spread at the top level would keep the table in every bundle.
   const all = { ...translators, ...simpleTranslators };
   const found = Object.hasOwn(all, layer.className) ? all[layer.className] : undefined;
@@ -129,7 +132,12 @@ const translators: Readonly<Record<string, Translate>> = {
         : {}),
     };
   },
-  Masking: translateMask,
+  Masking(where, layer, options) {
+    translateMask(where, layer, options);
+    const value = shown(layer.config['mask_value'] ?? 0);
+    const how = value === '0' ? 'predictMasked' : `predictMasked with mask: stepMask(inputs, ${value})`;
+    return `${layer.name} masked vectors of ${value}: pass the sequence lengths to predict instead, or use ${how}`;
+  },
   NotEqual: translateMask,
   Any: translateMask,
   Dense(where, layer, { slope }) {
@@ -159,11 +167,14 @@ const translators: Readonly<Record<string, Translate>> = {
   },
   LayerNormalization(where, layer) {
     const { name, config } = layer;
-    checkLastAxis(where, layer);
+    // Keras 2 and TensorFlow.js count the last axis from the first one: it is 1 for vectors per sequence.
+    const isFirst = axisOf(layer) === 1;
+    if (!isFirst) checkLastAxis(where, layer);
     if (config['rms_scaling'] === true)
       throw new RangeError(`${where}: ${name} scales by the root mean square (rms_scaling), which is not supported.`);
     const [scale, center] = [config['scale'] !== false, config['center'] !== false];
-    const normalization = layerNorm({ epsilon: numberOf(where, layer, 'epsilon', 1e-3) });
+    const anyAxis = layerNorm({ epsilon: numberOf(where, layer, 'epsilon', 1e-3) });
+    const normalization = isFirst ? perSequence(anyAxis) : anyAxis;
     return {
       layer: center ? normalization : withoutBias(normalization),
       read: (taker, weights) => layerNormParameters(taker, weights, { scale, center }),
@@ -232,6 +243,17 @@ const translators: Readonly<Record<string, Translate>> = {
   LSTM: translateRecurrent,
   GRU: translateRecurrent,
 };
+
+/** A layer over axis 1 that rejects vectors per step, whose axis 1 is the time. */
+const perSequence = (layer: Layer): Layer => ({
+  ...layer,
+  output(input) {
+    const output = layer.output(input);
+    if (output.kind === 'vectors' && output.perStep)
+      throw new RangeError(`${layer.name}: axis 1 is the time axis; only the last axis is supported.`);
+    return output;
+  },
+});
 
 /** @throws RangeError if the file has a bias of a layer with use_bias=False, or none of another layer */
 function checkBias(

@@ -289,6 +289,7 @@ export function predictMasked(
   options: MaskedPredictOptions = {},
 ): Tensor {
   checkModel('predictMasked', model);
+  checkNames('predictMasked', 'options', options, ['state', 'mask', 'zeroOutputForMask']);
   return withCaller('predictMasked', () =>
     compute(model.parameters, (p) => runMasked(model, p, inputs, options).output),
   );

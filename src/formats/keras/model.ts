@@ -48,13 +48,18 @@ export function modelOf(
   const index = weightIndex(tensors);
   const stepCounts = stepsOf(chain);
   let previous: Layer[] = [];
+  /** The notes of layers that are left out. */
+  const omitted: string[] = [];
   const converted = chain.flatMap((layer, i) => {
     if (layer.className === 'RepeatVector') previous = [];
     const steps = stepCounts[i] === undefined ? undefined : stepsThrough(previous, stepCounts[i]);
     const translated = buildFromFile(where, () => translate(where, layer, { ...options, steps }));
     const previousCount = counts.get(layer.className) ?? 0;
     counts.set(layer.className, previousCount + 1);
-    if (translated === undefined) return [];
+    if (typeof translated !== 'object') {
+      if (translated !== undefined) omitted.push(translated);
+      return [];
+    }
     const name = nameOf(layer, previousCount);
     const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
     const weights = weightsOfLayer(where, index, group ?? name);
@@ -102,6 +107,7 @@ export function modelOf(
   );
   checkLeft(where, tensors, taker);
   const notes = [
+    ...omitted,
     ...converted.flatMap((each) => each.notes),
     ...converted.flatMap(({ isFrozen, parameters }, i) =>
       isFrozen && Object.keys(parameters).length > 0

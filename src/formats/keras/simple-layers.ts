@@ -37,14 +37,18 @@ const withoutEffect: Translate = () => undefined;
 
 const pooling =
   (kind: 'mean' | 'max'): Translate =>
-  (where, layer, { lengths }) => {
+  (where, layer, { lengths, isTensorFlowJs }) => {
     const { name, config } = layer;
     if (config['keepdims'] === true) throw new RangeError(`${where}: ${name} has keepdims, which is not supported.`);
     checkChannelsLast(where, layer);
-    // Keras passes no mask to GlobalMaxPooling1D.
-    const notes =
-      kind === 'max' && lengths ? [`${name} takes the maximum of the valid steps, in Keras of all steps`] : [];
-    return withoutWeights(kind === 'max' ? globalMaxPool() : globalAveragePool(), ...notes);
+    // Keras passes no mask to GlobalMaxPooling1D, and TensorFlow.js to neither layer.
+    const [layerOf, what] = kind === 'max' ? [globalMaxPool, 'maximum'] : [globalAveragePool, 'mean'];
+    const differs = lengths && (kind === 'max' || isTensorFlowJs);
+    const other = isTensorFlowJs ? 'TensorFlow.js' : 'Keras';
+    return withoutWeights(
+      layerOf(),
+      ...(differs ? [`${name} takes the ${what} of the valid steps, in ${other} of all steps`] : []),
+    );
   };
 
 const windowPooling =

@@ -29,9 +29,8 @@ export interface LayerWeights {
  * prediction does not need.
  */
 export const isTrainingState = (path: string): boolean =>
-  /^(optimizer(_weights)?|metrics|loss_tracker)[/\\]|seed_generator|\bnormalization(_\d+)?[/\\](vars[/\\]2|count)\b/.test(
-    path,
-  );
+  /^(optimizer(_weights)?|metrics|loss_tracker)[/\\]|seed_generator/.test(path) ||
+  /\bnormalization(_\d+)?[/\\]vars[/\\]2\b|[/\\]count(:\d+)?$/.test(path);
 
 /** A weight below a layer: the names between the layer and its role. */
 interface Located {
@@ -80,14 +79,20 @@ export function weightsOfLayer(where: string, index: WeightIndex, layer: string)
     forward: new Map<string, Roles[string]>(),
     backward: new Map<string, Roles[string]>(),
   };
-  for (const { path, tensor, inner, role } of index.get(layer) ?? []) {
-    const direction = inner[0]?.startsWith('forward_')
-      ? 'forward'
-      : inner[0]?.startsWith('backward_')
-        ? 'backward'
-        : 'single';
+  const located = index.get(layer) ?? [];
+  const names = [...new Set(located.map(({ inner }) => inner[0] ?? ''))];
+  // Keras 3 names the layer in a TimeDistributed and the backward_layer of a Bidirectional like other layers.
+  const isWrapper = names.length === 1;
+  const has = (start: string): boolean => names.some((name) => name.startsWith(start));
+  const directionOf = (name: string): 'single' | 'forward' | 'backward' => {
+    if (isWrapper) return 'single';
+    if (name.startsWith('forward_')) return 'forward';
+    return (has('backward_') ? name.startsWith('backward_') : has('forward_')) ? 'backward' : 'single';
+  };
+  for (const { path, tensor, inner, role } of located) {
+    const direction = directionOf(inner[0] ?? '');
     const rest = direction === 'single' ? inner : inner.slice(1);
-    if (rest.length > 1 || !rest.every((name) => /cell|^layer$/.test(name))) continue;
+    if (rest.length > 1 || !(isWrapper || rest.every((name) => /cell|^layer$/.test(name)))) continue;
     const same = found[direction].get(role);
     if (same !== undefined)
       throw new RangeError(
