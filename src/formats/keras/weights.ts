@@ -84,13 +84,14 @@ export function weightsOfLayer(where: string, index: WeightIndex, layer: string)
   // Keras 3 names the layer in a TimeDistributed and the backward_layer of a Bidirectional like other layers.
   const isWrapper = names.length === 1;
   const has = (start: string): boolean => names.some((name) => name.startsWith(start));
-  const directionOf = (name: string): 'single' | 'forward' | 'backward' => {
+  const directionOf = ([name = '', cell]: readonly string[]): 'single' | 'forward' | 'backward' => {
     if (isWrapper) return 'single';
     if (name.startsWith('forward_')) return 'forward';
-    return (has('backward_') ? name.startsWith('backward_') : has('forward_')) ? 'backward' : 'single';
+    const isBackward = has('backward_') ? name.startsWith('backward_') : has('forward_') && cell !== undefined;
+    return isBackward ? 'backward' : 'single';
   };
   for (const { path, tensor, inner, role } of located) {
-    const direction = directionOf(inner[0] ?? '');
+    const direction = directionOf(inner);
     const rest = direction === 'single' ? inner : inner.slice(1);
     if (rest.length > 1 || !(isWrapper || rest.every((name) => /cell|^layer$/.test(name)))) continue;
     const same = found[direction].get(role);
