@@ -17,7 +17,16 @@ import { recurrent } from '../layers/recurrent';
 import { withoutBias } from '../layers/without-bias';
 import type { Cell } from '../recurrence/cell';
 import { withCaller } from '../tensor/error-context';
-import { checkArray, checkChoice, checkCount, checkNames, checkObject, describe, formatShape } from '../tensor/shape';
+import {
+  checkArray,
+  checkChoice,
+  checkCount,
+  checkFunction,
+  checkNames,
+  checkObject,
+  describe,
+  formatShape,
+} from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { abbreviate, listed, shown } from './listing';
 import type { PyTorchOptions } from './pytorch';
@@ -101,6 +110,7 @@ export function inferModel(weights: Readonly<Record<string, Tensor>>, options: I
   checkChoice('inferModel', 'nonlinearity', nonlinearity, ['tanh', 'relu']);
   if (order !== undefined) checkArray('inferModel', 'order', order);
   for (const [name, given] of Object.entries({ activations, convolutions })) checkObject('inferModel', name, given);
+  for (const [name, given] of Object.entries(activations)) checkFunction('inferModel', `activations.${name}`, given);
   for (const [name, given] of Object.entries(convolutions)) {
     const argument = `convolutions.${name}`;
     checkObject('inferModel', argument, given);

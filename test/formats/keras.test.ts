@@ -355,6 +355,35 @@ describe('configurations', () => {
     );
   });
 
+  it('a functional model with several outputs, or that uses another output of a layer, is rejected', () => {
+    const importAs = (outputs: Json, source: Json): unknown => {
+      const call = (tensor: Json): Json => [{ args: [{ config: { keras_history: tensor } }], kwargs: {} }];
+      const layers: Json = [
+        { class_name: 'InputLayer', config: { name: 'x', batch_shape: [null, null, 2] }, inbound_nodes: [] },
+        { class_name: 'Dense', config: { name: 'a', units: 2, use_bias: false }, inbound_nodes: call(['x', 0, 0]) },
+        { class_name: 'Dense', config: { name: 'b', units: 2, use_bias: false }, inbound_nodes: call(source) },
+      ];
+      const kernel = tensor([
+        [1, 2],
+        [3, 4],
+      ]);
+      const json: Json = { class_name: 'Functional', config: { name: 'f', layers, output_layers: outputs } };
+      return modelOf('importKeras', json, { 'a/kernel': kernel, 'b/kernel': kernel }, { slope: 1 }, ({ name }) => name);
+    };
+    for (const outputs of [['b', 0, 0], [['b', 0, 0]], { y: ['b', 0, 0] }]) importAs(outputs, ['a', 0, 0]);
+    expect(() =>
+      importAs(
+        [
+          ['a', 0, 0],
+          ['b', 0, 0],
+        ],
+        ['a', 0, 0],
+      ),
+    ).toThrow('importKeras: the outputs of the model are a, b; only that of its last layer, b, is supported.');
+    expect(() => importAs(['b', 0, 1], ['a', 0, 0])).toThrow('the outputs of the model are b[1]; only that of');
+    expect(() => importAs(['b', 0, 0], ['a', 0, 2])).toThrow('importKeras: b has inputs a[2]: the layers must be a');
+  });
+
   it('a functional model that branches is rejected', () => {
     const functional = JSON.parse(new TextDecoder().decode(readZip(bytesOf('functional.keras'))['config.json'])) as {
       config: { layers: { inbound_nodes: unknown }[] };

@@ -668,6 +668,9 @@ describe('inferModel', () => {
       'fc2.weight': matrix(2, 4),
       'fc2.bias': matrix(2),
     };
+    expect(() => inferModel(weights, { activations: { fc1: 'relu' as never } })).toThrow(
+      'inferModel: activations.fc1 must be a function, got relu.',
+    );
     const outputs = (activations: InferOptions['activations'] = {}): number[] => {
       const { layers, inputSize, modules } = inferModel(weights, { activations });
       const model = sequential(layers, { inputSize: inputSize! });

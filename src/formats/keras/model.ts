@@ -212,6 +212,11 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
   inChain.forEach((entry, i) => {
     checkInbound(where, entry, chain, i, maskNames);
   });
+  const outputs = isJsonObject(config) ? config['output_layers'] : undefined;
+  const sources = outputs === undefined ? [] : sourcesIn([outputs]);
+  const last = chain.at(-1)?.name;
+  if (outputs !== undefined && (sources.length !== 1 || sources[0] !== last))
+    fail(where, `the outputs of the model are ${listed(sources)}; only that of its last layer, ${last}, is supported`);
   return [...chain, ...masks];
 }
 
@@ -254,10 +259,10 @@ function checkInbound(
 }
 
 /**
- * The layers whose outputs are in the arguments of a call. A tensor is keras_history, [layer, node, tensor], in Keras
- * 3, and [[[layer, node, tensor, {}]]] in Keras 2.
+ * The layers whose outputs are in the arguments of a call, with an index for outputs other than the first. A tensor is
+ * keras_history, [layer, node, tensor], in Keras 3, and [[[layer, node, tensor, {}]]] in Keras 2.
  */
 const sourcesIn = (json: Json): readonly string[] =>
-  [...JSON.stringify(json).matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,\d+/g)].map(
-    ({ 1: name }) => JSON.parse(`"${name}"`) as string,
+  [...JSON.stringify(json).matchAll(/\["([^"\\]*(?:\\.[^"\\]*)*)",\d+,(\d+)/g)].map(
+    ({ 1: name, 2: index }) => (JSON.parse(`"${name}"`) as string) + (index === '0' ? '' : `[${index}]`),
   );

@@ -68,6 +68,10 @@ export function weightIndex(tensors: Readonly<Record<string, Tensor>>): WeightIn
   return index;
 }
 
+/** The direction of a layer in a Bidirectional, by its name. */
+const sideOf = (name: string): 'forward' | 'backward' | undefined =>
+  name.startsWith('forward_') ? 'forward' : name.startsWith('backward_') ? 'backward' : undefined;
+
 /**
  * Finds the weights of a layer by the name of the layer.
  *
@@ -80,17 +84,15 @@ export function weightsOfLayer(where: string, index: WeightIndex, layer: string)
     backward: new Map<string, Roles[string]>(),
   };
   const located = index.get(layer) ?? [];
-  const names = [...new Set(located.map(({ inner }) => inner[0] ?? ''))];
+  const names = [...new Set(located.map(({ inner: [name = ''] }) => name))];
+  const sides = names.map(sideOf);
   // Keras 3 names the layer in a TimeDistributed and the backward_layer of a Bidirectional like other layers.
   const isWrapper = names.length === 1;
-  const has = (start: string): boolean => names.some((name) => name.startsWith(start));
-  const directionOf = (name: string): 'single' | 'forward' | 'backward' => {
-    if (isWrapper) return 'single';
-    if (name.startsWith('forward_')) return 'forward';
-    return (has('backward_') ? name.startsWith('backward_') : has('forward_')) ? 'backward' : 'single';
-  };
+  const isOtherBackward = sides.includes('forward') && !sides.includes('backward');
   for (const { path, tensor, inner, role } of located) {
-    const direction = directionOf(inner[0] ?? '');
+    const [name = ''] = inner;
+    const side = sideOf(name) ?? (isOtherBackward && inner.length > 1 ? 'backward' : 'single');
+    const direction = isWrapper ? 'single' : side;
     const rest = direction === 'single' ? inner : inner.slice(1);
     if (rest.length > 1 || !(isWrapper || rest.every((name) => /cell|^layer$/.test(name)))) continue;
     const same = found[direction].get(role);
@@ -101,10 +103,12 @@ export function weightsOfLayer(where: string, index: WeightIndex, layer: string)
       );
     found[direction].set(role, { path, tensor });
   }
-  const [single, forward, backward] = [found.single, found.forward, found.backward].map(
-    (roles): Roles => Object.fromEntries(roles),
-  ) as [Roles, Roles, Roles];
-  return { layer, single, forward, backward };
+  return {
+    layer,
+    single: Object.fromEntries(found.single),
+    forward: Object.fromEntries(found.forward),
+    backward: Object.fromEntries(found.backward),
+  };
 }
 
 /** Records which weights have been used. */
