@@ -1,6 +1,6 @@
 /**
- * Import of Keras models and weights, reloadedst the definitions of its layers, and errors for what cannot be
- * converted.
+ * Import of Keras models and weights, compared with the definitions of its layers, and errors for models that cannot
+ * be converted.
  */
 
 import { readFileSync } from 'node:fs';
