@@ -1,18 +1,8 @@
 /** Generation of sequences. */
 
-import { dense, dropout, embedding, generate, gru, lstm, recurrent, sequential } from 'bptt';
+import { generate } from 'bptt';
 import { expect, it } from 'vitest';
-
-const net = sequential(
-  [
-    embedding({ vocabularySize: 6, size: 4 }),
-    recurrent(gru(), { hiddenSize: 5 }),
-    dropout(0.5),
-    recurrent(lstm(), { hiddenSize: 3 }),
-    dense({ size: 6 }),
-  ],
-  { seed: 2 },
-);
+import { net } from './net';
 
 it('generate is greedy with temperature 0, topK 1 or topP 0, and reproducible with a seed', () => {
   const greedy = generate(net, { prompt: [1], length: 12, temperature: 0 });

@@ -3,10 +3,7 @@
 import {
   advance,
   dense,
-  dropout,
-  embedding,
   full,
-  gru,
   initializeCell,
   intTensor,
   lstm,
@@ -22,17 +19,7 @@ import {
   valueAndGradient,
 } from 'bptt';
 import { expect, it } from 'vitest';
-
-const net = sequential(
-  [
-    embedding({ vocabularySize: 6, size: 4 }),
-    recurrent(gru(), { hiddenSize: 5 }),
-    dropout(0.5),
-    recurrent(lstm(), { hiddenSize: 3 }),
-    dense({ size: 6 }),
-  ],
-  { seed: 2 },
-);
+import { net } from './net';
 
 it('a stream yields the outputs of predict', () => {
   const sequence = [0, 3, 5, 1, 2];
