@@ -31,9 +31,11 @@ export function layerIn(json: Json | undefined): KerasLayer | undefined {
 function nameOf(value: Json): string {
   const layer = layerIn(value);
   if (layer === undefined) return typeof value === 'string' ? value : JSON.stringify(value);
-  const { name: _, trainable: __, dtype: ___, ...all } = layer.config;
-  // The defaults of ReLU and Softmax.
-  const options = Object.entries(all).filter(([, option]) => option !== null && option !== 0 && option !== -1);
+  // Without the defaults of ReLU and Softmax.
+  const options = Object.entries(layer.config).filter(
+    ([key, option]) =>
+      !['name', 'trainable', 'dtype'].includes(key) && option !== null && option !== 0 && option !== -1,
+  );
   if (options.length === 0) return layer.className.toLowerCase();
   return `${layer.className} with ${shown(Object.fromEntries(options))}`;
 }
