@@ -41,8 +41,11 @@ export function residentOf(workspace: Workspace, owner: object, tensors: readonl
   let resident = residents.get(owner);
   if (resident?.workspace === workspace && resident.holds(tensors)) resident.free = false;
   else {
-    // Not found again, if there is no memory for the new ones.
-    if (resident?.free && residents.delete(owner)) freeBlocks(resident.reservation.held);
+    if (resident?.free) {
+      // Before the new ones are reserved, for which there may be no memory.
+      residents.delete(owner);
+      freeBlocks(resident.reservation.held);
+    }
     resident = createResident(workspace, tensors);
     residents.set(owner, resident);
   }

@@ -70,7 +70,7 @@ export interface RoundTrip {
   readonly lossDifferences: { readonly fromOneProcess: number; readonly fromBptt: number };
 }
 
-/** Runs a program of Python, which prints its own errors. */
+/** Runs a Python program, which prints its own errors. */
 function runPython(python: string, args: readonly string[]): void {
   const { status, signal, error } = spawnSync(python, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   if (error !== undefined) throw new Error(`--python must be a Python with PyTorch, got ${python}: ${error.message}.`);

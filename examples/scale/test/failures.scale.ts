@@ -111,19 +111,8 @@ describe.runIf(process.getuid!() === 0).concurrent('a full disk', () => {
       const undisturbed = digestOf(await runProgram(...options, '--folder', `${folder}/live-alone`));
       const server = await startNats(log);
       try {
-        const own = [
-          '--folder',
-          states,
-          '--nats',
-          server.url,
-          '--rate',
-          '2000',
-          '--lease',
-          '1000',
-          '--snapshot',
-          '500',
-        ];
-        const program = startProgram(...options, ...own);
+        const times = ['--rate', '2000', '--lease', '1000', '--snapshot', '500'];
+        const program = startProgram(...options, '--folder', states, '--nats', server.url, ...times);
         await until(program, 'states are stored', () => hasFiles(`${states}/states`));
         fillUp(disk);
         // The server or a snapshot fails first.

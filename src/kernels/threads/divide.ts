@@ -96,8 +96,9 @@ export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Thr
 }
 
 /**
- * The number of time steps in a batch, and the most multiply-adds of a step. Its calls then have room in a batch, and
- * its sums, for cells of up to 34 gate blocks, no parts, which only the thread of the program could add.
+ * The number of time steps in a batch, and the most multiply-adds of a step. Within these limits, the calls fit in a
+ * batch, and no product of a cell of up to 34 gate blocks is summed in parts, which only the thread of the program
+ * could add.
  */
 const stepsAtOnce = 4;
 const mostPerStep = 1e9;
