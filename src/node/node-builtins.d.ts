@@ -20,6 +20,7 @@ declare const process: {
   readonly pid: number;
   kill(pid: number, signal?: string | number): boolean;
   cwd(): string;
+  cpuUsage(since?: { user: number; system: number }): { user: number; system: number };
   memoryUsage(): { rss: number; heapTotal: number; heapUsed: number; external: number; arrayBuffers: number };
 };
 

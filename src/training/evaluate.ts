@@ -77,19 +77,20 @@ export function evaluate<P extends TensorTree, B>(
 export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   ...call: SequentialArguments<Y> | CustomArguments<P, B>
 ): { readonly loss: number } & Readonly<Record<string, unknown>> {
+  const given: Partial<EvaluateOptions<Y, Metrics<Y>>> = call[2] ?? {};
+  checkNames('evaluate', 'options', given, ['loss', 'metrics', 'carryState']);
   if (!isSequentialCall<SequentialArguments<Y>>(call)) {
-    const [model, data, options = {}] = call;
-    return { loss: meanLoss(customTask('evaluate', model, options), data) };
+    const [model, data] = call;
+    return { loss: meanLoss(customTask('evaluate', model, given), data) };
   }
   const [model, data, options] = call;
-  checkNames('evaluate', 'options', options, ['loss', 'metrics', 'carryState']);
-  const metrics: Metrics<Y> = options.metrics ?? {};
+  const metrics = given.metrics ?? {};
   if (metrics['loss']) throw mismatch('evaluate', 'metrics.loss', 'undefined', metrics['loss']);
   const task = sequentialTask('evaluate', model, { ...options, run: runForOutputs });
-  const running = mapValues(
-    metrics,
-    (metric, name) => (metric as Partial<DatasetMetric<Y>>)?.start?.() ?? meanOf(name, metric as Metric<Y>),
-  );
+  const running = mapValues(metrics, (metric, name) => {
+    const { start } = (metric ?? {}) as Partial<DatasetMetric<Y>>;
+    return typeof start === 'function' ? start() : meanOf(name, metric as Metric<Y>);
+  });
   const measurements = Object.values(running);
   const loss = meanLoss(task, data, (batch) => {
     // Without metrics, the outputs need not be copied.

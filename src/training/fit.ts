@@ -270,7 +270,7 @@ async function train<P extends TensorTree, B>(
       if (stopped !== undefined) return stopped;
     }
     if (reader.position === 0)
-      throw new RangeError(`fit: data must hold at least one batch in epoch ${epoch}, got none. ${readOnce}`);
+      throw outOfRange('fit', `data in epoch ${epoch}`, 'at least one batch', 'none', readOnce);
     return undefined;
   };
   /** Whether an epoch is the last one, if the number of updates is not known. */
@@ -303,8 +303,7 @@ async function train<P extends TensorTree, B>(
   }
 }
 
-const readOnce =
-  'An async generator or a stream can be read once; pass an object whose [Symbol.asyncIterator] starts again.';
+const readOnce = 'Can it be read once only? Pass an object whose [Symbol.asyncIterator] starts again.';
 
 /** @throws RangeError if there are several epochs, but data is an async generator */
 export function checkRepeatable(
@@ -314,7 +313,7 @@ export function checkRepeatable(
 ): void {
   const isGenerator = isObject(data) && Symbol.asyncIterator in data && 'next' in data;
   if (isGenerator && steps === undefined && epochs > (resume?.epoch ?? 1))
-    throw outOfRange('fit', argument, `readable ${epochs} times, once per epoch`, data, readOnce);
+    throw outOfRange('fit', argument, 'readable once per epoch', data, readOnce);
 }
 
 function checkOptions<B>({

@@ -152,9 +152,9 @@ export function customTask<P extends TensorTree, B>(
 ): Task<P, B> {
   checkKind(caller, 'model', model, 'a model, as sequential or customModel returns', 'data');
   checkFunction(caller, 'model.loss', model.loss);
-  const { loss, carryState, run }: Partial<Record<'loss' | 'carryState' | 'run', unknown>> = options;
-  if (loss !== undefined || carryState || run !== undefined)
-    throw mismatch(caller, 'loss, carryState and run', 'undefined for a customModel', 'one');
+  const names = ['loss', 'carryState', 'run', 'metrics'] as const;
+  const given: Partial<Record<(typeof names)[number], unknown>> = options;
+  for (const name of names) if (given[name]) throw mismatch(caller, name, 'undefined for a customModel', given[name]);
   return {
     parameters: model.parameters,
     data: model.data,

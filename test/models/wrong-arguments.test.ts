@@ -85,6 +85,17 @@ describe('arguments', () => {
       () => wrongly(simpleRnn, { activation: 'relu' }),
     ],
     [
+      'an activation without one of its functions',
+      'simpleRnn: activation must be a function, or { name, forward, derivative }, got an object with name, derivative.',
+      () => wrongly(simpleRnn, { activation: { name: 'identity', derivative: () => 1 } }),
+    ],
+    [
+      'an activation whose derivative is not a function',
+      'simpleRnn: activation must be a function, or { name, forward, derivative }, got an object with forward, ' +
+        'derivative.',
+      () => wrongly(simpleRnn, { activation: { forward: (x: number) => x, derivative: 1 } }),
+    ],
+    [
       'a maker that was not called as a score',
       'attentionPooling: score must be a score, such as dotScore(), got the function additiveScore.',
       () => wrongly(attentionPooling, { score: additiveScore }),

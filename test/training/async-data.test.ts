@@ -234,10 +234,9 @@ describe('reading asynchronous data', () => {
     const generator = () => counted(3).data[Symbol.asyncIterator]();
     expect((await fit(line(), generator(), lineOptions)).steps).toBe(3);
     expect((await fit(line(), generator(), { ...lineOptions, steps: 2 })).steps).toBe(2);
-    const reason =
-      'An async generator or a stream can be read once; pass an object whose [Symbol.asyncIterator] ' + 'starts again.';
+    const reason = 'Can it be read once only? Pass an object whose [Symbol.asyncIterator] starts again.';
     const readable = new RangeError(
-      `fit: data must be readable 2 times, once per epoch, got an instance of AsyncGenerator. ${reason}`,
+      `fit: data must be readable once per epoch, got an instance of AsyncGenerator. ${reason}`,
     );
     await expect(fit(line(), generator(), { ...lineOptions, epochs: 2 })).rejects.toThrow(readable);
     const validation = generator();
@@ -245,7 +244,7 @@ describe('reading asynchronous data', () => {
       readable.message.replace('data', 'validation'),
     );
     await expect(fit(line(), generator(), { ...lineOptions, steps: 4 })).rejects.toThrow(
-      new RangeError(`fit: data must hold at least one batch in epoch 2, got none. ${reason}`),
+      new RangeError(`fit: data in epoch 2 must be at least one batch, got none. ${reason}`),
     );
   });
 
@@ -262,7 +261,7 @@ describe('reading asynchronous data', () => {
 
   it('rejects data without batches, and batches that are not iterable', async () => {
     await expect(fit(line(), counted(0).data, lineOptions)).rejects.toThrow(
-      /^fit: data must hold at least one batch in epoch 1, got none\. An async generator or a stream can be read once;/,
+      /^fit: data in epoch 1 must be at least one batch, got none\. Can it be read once only\?/,
     );
     const promised: object = { batches: () => Promise.resolve([batch(1)]) };
     await expect(fit(line(), promised as Batches<Batch<Tensor>>, lineOptions)).rejects.toThrow(

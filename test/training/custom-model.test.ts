@@ -96,7 +96,7 @@ it('fit rejects a loss for a custom model, and requires one for a sequential mod
   const data = windows(new Int32Array(30), { sequenceLength: 2, batchSize: 2 });
   // @ts-expect-error A custom model has a loss.
   await expect(fit(model, data, { optimizer: adam(), loss: crossEntropy })).rejects.toThrow(
-    'fit: loss, carryState and run must be undefined for a customModel, got one.',
+    'fit: loss must be undefined for a customModel, got the function crossEntropy.',
   );
   const net = sequential([embedding({ vocabularySize: 1, size: 1 })]);
   // @ts-expect-error The loss is missing.
@@ -262,4 +262,27 @@ it('a model without data, or with a loss that is not a function, is rejected', a
     await expect(fit(model as never, [1] as never, { optimizer: adam() })).rejects.toThrow(`fit: ${message}`);
     expect(() => evaluate(model as never, [1] as never)).toThrow(`evaluate: ${message}`);
   }
+});
+
+it('evaluate without options requires a loss for a sequential model', () => {
+  const model = sequential([dense({ size: 1 })], { inputSize: 1 });
+  expect(() => (evaluate as (...call: readonly unknown[]) => unknown)(model, [])).toThrow(
+    'evaluate: loss must be a function, got undefined.',
+  );
+});
+
+it('evaluate rejects options that a custom model does not use', () => {
+  const model = customModel({ w: full([2], 1) }, ({ w }, _batch: number) => sum(w));
+  const evaluateWith = (options: object) => () =>
+    (evaluate as (...call: readonly unknown[]) => unknown)(model, [1], options);
+  expect(evaluateWith({})()).toEqual({ loss: 2 });
+  expect(evaluateWith({ metrics: { accuracy } })).toThrow(
+    'evaluate: metrics must be undefined for a customModel, got an object with accuracy.',
+  );
+  expect(evaluateWith({ loss: crossEntropy })).toThrow(
+    'evaluate: loss must be undefined for a customModel, got the function crossEntropy.',
+  );
+  expect(evaluateWith({ metric: accuracy })).toThrow(
+    'evaluate: options must have only loss, metrics, carryState, got metric.',
+  );
 });

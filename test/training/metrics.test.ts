@@ -374,5 +374,9 @@ describe('evaluate', () => {
     expect(() =>
       evaluate(classifier, batches, { loss: crossEntropy, metrics: named as Record<string, Metric<IntTensor>> }),
     ).toThrow('evaluate: metrics.accuracy must be a function, got accuracy.');
+    const started: object = { accuracy: { start: 'now' } };
+    expect(() =>
+      evaluate(classifier, batches, { loss: crossEntropy, metrics: started as Record<string, Metric<IntTensor>> }),
+    ).toThrow('evaluate: metrics.accuracy must be a function, got an object with start.');
   });
 });
