@@ -26,7 +26,7 @@ if (values.help) {
   npm run bench:problems -- [options]
 
   --only PARTS  run only cases whose "problem network" contains one of these comma-separated parts
-  --seeds N     number of seeds per network (default: 1 to 5, depending on the problem)
+  --seeds N     number of seeds per network (default: 3 or 5, depending on the problem)
   --json FILE   write the results of all runs to a file
   --plot FILE   write the learning curves as SVG (default without --only and --seeds: bench/problems/curves.svg)
   --help        print this text`);
@@ -45,13 +45,15 @@ const runs: object[] = [];
 const panels: Panel[] = [];
 let unexpectedFailures = 0;
 
-console.log('| problem | network | solved | metric per seed | updates per seed | time |\n|---|---|---|---|---|---|');
+console.log(
+  '| problem | network | solved | metric per seed | updates per seed | processor time |\n|---|---|---|---|---|---|',
+);
 for (const problem of problems) {
   const curves: Curve[] = [];
   for (const [network, { expected, run }] of Object.entries(problem.networks)) {
     if (!isSelected(problem, network)) continue;
     const outcomes = [];
-    const start = performance.now();
+    const start = process.cpuUsage();
     for (let seed = 1; seed <= (seeds ?? problem.seeds); seed++) {
       const outcome = await run({
         seed,
@@ -65,7 +67,8 @@ for (const problem of problems) {
       curves.push({ name: network, points: outcome.curve });
     }
     process.stderr.write('\r\u001b[K');
-    const seconds = (performance.now() - start) / 1000;
+    const { user, system } = process.cpuUsage(start);
+    const seconds = (user + system) / 1e6;
     const solved = outcomes.filter((outcome) => outcome.solved).length;
     if (expected) unexpectedFailures += outcomes.length - solved;
     const cells = [
