@@ -10,7 +10,7 @@ import { normal } from '../tensor/initializers';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { type Random, randomOrSeed } from '../tensor/random';
-import { checkCount, checkKind, checkNames } from '../tensor/shape';
+import { checkCount, checkKind, checkNames, outOfRange } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 type ScoreParameters = Readonly<Record<string, Variable>>;
@@ -36,9 +36,12 @@ export function checkScore(where: string, argument: string, score: Score): void 
 /** No parameters, for queries and states of equal size. @throws RangeError if the sizes differ */
 function withoutParameters(where: string, querySize: number, stateSize: number): Readonly<Record<string, never>> {
   if (querySize !== stateSize)
-    throw new RangeError(
-      `${where}: queries and states must have equal sizes, got ${querySize} and ${stateSize}. ` +
-        'generalScore accepts any sizes.',
+    throw outOfRange(
+      where,
+      'queries and states',
+      'of equal sizes',
+      `${querySize} and ${stateSize}`,
+      'generalScore accepts any sizes.',
     );
   return {};
 }

@@ -139,11 +139,8 @@ function mapColumns(
   [...offset, ...scale].forEach((value) => checkNumber(where, 'scaler', value));
   if (scale.includes(0)) throw outOfRange(where, 'scaler.scale', 'other than 0', '0');
   if (columns !== undefined) checkArray(where, 'columns', columns);
-  if (offset.length !== scale.length) {
-    throw new RangeError(
-      `${where}: scaler must have one offset and one scale per column, got ${offset.length} and ${scale.length}.`,
-    );
-  }
+  if (offset.length !== scale.length)
+    throw outOfRange(where, 'scaler.scale', `of length ${offset.length}, like scaler.offset`, scale.length);
   const { shape, data } = tensor;
   const indices = columns ?? offset.map((_, column) => column);
   checkIds(where, 'columns', indices, offset.length);

@@ -1,7 +1,7 @@
 /** Windows over a time series, to train a model that forecasts. */
 
 import { shuffle } from '../tensor/random';
-import { checkArray, checkCount, checkIds, checkNames, checkShape, checkSome } from '../tensor/shape';
+import { checkArray, checkCount, checkIds, checkNames, checkShape, checkSome, outOfRange } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import type { Batch, Dataset } from './dataset';
 
@@ -60,8 +60,11 @@ export function seriesWindows(series: Tensor, options: SeriesWindowsOptions): Da
   checkIds('seriesWindows', 'targets', columns, F);
   const count = Math.floor((N - sequenceLength - horizon) / stride) + 1;
   if (count < 1)
-    throw new RangeError(
-      `seriesWindows: series must have at least sequenceLength + horizon = ${sequenceLength + horizon} rows, got ${N}.`,
+    throw outOfRange(
+      'seriesWindows',
+      'the number of rows',
+      `at least sequenceLength + horizon = ${sequenceLength + horizon}`,
+      N,
     );
   return {
     batchCount: Math.ceil(count / batchSize),

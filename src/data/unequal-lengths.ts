@@ -60,9 +60,12 @@ export function padSequences(sequences: readonly (Int32Array | Tensor)[], option
   const longest = fullLengths.reduce((max, length) => Math.max(max, length), 0);
   const T = sequenceLength ?? longest;
   if (longest > T && keep === undefined) {
-    throw new RangeError(
-      `padSequences: sequences[${fullLengths.indexOf(longest)}] must not be longer than ` +
-        `sequenceLength = ${T}, got ${longest}. Pass keep: 'first' or 'last' to truncate it.`,
+    throw outOfRange(
+      'padSequences',
+      `the length of sequences[${fullLengths.indexOf(longest)}]`,
+      `at most sequenceLength = ${T}`,
+      longest,
+      "Pass keep: 'first' or 'last' to truncate it.",
     );
   }
   const B = sequences.length;

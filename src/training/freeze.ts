@@ -1,7 +1,7 @@
 /** Parameters that training does not change. */
 
 import { fill } from '../kernels/movement';
-import { checkArray, checkString } from '../tensor/shape';
+import { checkArray, checkString, outOfRange } from '../tensor/shape';
 import { chain, checkOptimizer, createOptimizer, type Optimizer, type ParameterLeaf, partsOf } from './optimizers';
 
 /**
@@ -51,5 +51,5 @@ function checkPaths(names: readonly string[], leaves: readonly ParameterLeaf[]):
   const inLayer = leaves.map(({ path }) => path).filter((path) => isAt(path, unknown.split('.')[0]!));
   const known = inLayer.length > 0 ? inLayer : [...new Set(leaves.map(({ path }) => path.split('.')[0]!))];
   const listed = known.slice(0, 8).join(', ') + (known.length > 8 ? ', …' : '');
-  throw new RangeError(`freeze: names must be among the parameters (${listed}), got ${unknown}.`);
+  throw outOfRange('freeze', 'names', `among the parameters (${listed})`, unknown);
 }

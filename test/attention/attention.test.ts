@@ -148,7 +148,7 @@ it('steps in the padding have weight 0, even if the scores of the valid steps ar
 
 it('rejects incompatible sizes', () => {
   expect(() => initializeScore(dotScore(), { querySize: 3, stateSize: 4, random: 1 })).toThrow(
-    'initializeScore: queries and states must have equal sizes, got 3 and 4. generalScore accepts any sizes.',
+    'initializeScore: queries and states must be of equal sizes, got 3 and 4. generalScore accepts any sizes.',
   );
   expect(() =>
     compute({}, () => attend(dotScore(), attentionMemory(dotScore(), {}, full([T, B, H], 1)), full([2, D], 1)).context),
@@ -161,7 +161,7 @@ it('rejects incompatible sizes', () => {
     () =>
       compute({}, () => attend(score, attentionMemory(memoryScore, p, full([T, B, H], 1)), full([B, 6], 1)).context);
   expect(attending(dotScore(), {})).toThrow(
-    'attend: queries and states must have equal sizes, got 6 and 4. generalScore accepts any sizes.',
+    'attend: queries and states must be of equal sizes, got 6 and 4. generalScore accepts any sizes.',
   );
   expect(attending(generalScore(), { weight: full([H, 5], 1) })).toThrow(
     'attend: weight must be of the score general = [4, 6], got [4, 5]. Queries have size 6, states 4.',

@@ -69,7 +69,7 @@ describe('seriesWindows', () => {
 
   it('rejects short series, missing columns, and values that are not a series', () => {
     expect(() => seriesWindows(series, { sequenceLength: 39, horizon: 2, batchSize: 1 })).toThrow(
-      'series must have at least sequenceLength + horizon = 41 rows, got 40',
+      'the number of rows must be at least sequenceLength + horizon = 41, got 40',
     );
     expect(() => seriesWindows(series, { sequenceLength: 3, targets: [3], batchSize: 1 })).toThrow(
       'seriesWindows: targets must be integers from 0 to 2, got 3',
@@ -167,7 +167,7 @@ describe('scaling', () => {
     // @ts-expect-error A number is not a tensor.
     expect(() => unscaleWith(standardScaler(series), 3)).toThrow(TypeError);
     expect(() => scaleWith({ offset: [1, 2], scale: [1] }, tensor([[1, 2]]))).toThrow(
-      'scaleWith: scaler must have one offset and one scale per column, got 2 and 1',
+      'scaleWith: scaler.scale must be of length 2, like scaler.offset, got 1',
     );
     expect(() => scaleWith(standardScaler(series), tensor([[1, 2]]))).toThrow(
       'data must be […, F] = […, 3], got [1, 2]',

@@ -52,7 +52,7 @@ describe('padSequences', () => {
     expect([...padSequences(sequences, { sequenceLength: 2, keep: 'last' }).inputs.data]).toEqual([2, 4, 3, 0]);
     expect(padSequences(sequences, { sequenceLength: 5 }).inputs.shape).toEqual([5, 2]);
     expect(() => padSequences(sequences, { sequenceLength: 2 })).toThrow(
-      "sequences[0] must not be longer than sequenceLength = 2, got 3. Pass keep: 'first' or 'last' to truncate it.",
+      "the length of sequences[0] must be at most sequenceLength = 2, got 3. Pass keep: 'first' or 'last' to truncate it.",
     );
     expect(() => padSequences([])).toThrow('padSequences: sequences must hold at least one sequence');
     expect(() => padSequences([Int32Array.of(1), vectors[0]!])).toThrow(

@@ -609,7 +609,7 @@ it('supports sources of vectors, and rejects invalid options', () => {
     'decoder.dropout must be at least 0 and less than 1, got 1.',
   );
   expect(() => encoderDecoder({ ...base, decoder: { ...base.decoder, hiddenSize: 5, attention: dotScore() } })).toThrow(
-    'encoderDecoder: queries and states must have equal sizes, got 5 and 4.',
+    'encoderDecoder: queries and states must be of equal sizes, got 5 and 4.',
   );
   const lossOn = (targets: unknown) => () => lossOf(encoderDecoder(base), { ...batchOf(pairs), targets } as PairBatch);
   expect(lossOn(undefined)).toThrow('encoderDecoder: targets must be an integer tensor');
