@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { backtest, exponentialSmoothing, fanChart, seasonalNaive } from 'bptt/forecasting';
 import type { Example } from '../example';
-import { type Period, readSet, setNames } from './sets';
+import { ownData, type Period, readSet, setNames } from './sets';
 
 interface Reference {
   readonly methods: { readonly ets: { readonly mase: number } };
@@ -24,29 +24,30 @@ export const forecasting: Example = async ({ short, log, onProgress, save }) => 
   const period = process.env['BPTT_PERIOD'] ?? 'last';
   if (period !== 'last' && period !== 'earlier')
     throw new RangeError(`BPTT_PERIOD must be last or earlier, got ${period}.`);
+  const folder = process.env['BPTT_DATA'] ?? ownData;
   const metrics: Record<string, number> = {};
   log('MASE, relative to the seasonal naive forecasts in the training part\n');
-  const columns = ['naive', 'ETS (R)', 'network', 'in 80 %', 'with ETS', 'in 80 %', 'seconds'];
+  const columns = ['naive', 'ETS (R)', 'ETS', 'network', 'in 80 %', 'with ETS', 'in 80 %', 'seconds'];
   log(`  ${'set'.padEnd(24)}${columns.map((column) => column.padStart(9)).join('')}`);
-  for (const name of short ? ['alcohol-sales', 'bird-strikes'] : setNames) {
-    const { series, create, ...options } = readSet(name, period);
-    const ets = etsOf(name, period);
+  for (const name of short ? ['alcohol-sales', 'bird-strikes'] : setNames(folder)) {
+    const { series, create, ...options } = readSet(name, period, folder);
+    const etsOfR = folder === ownData ? etsOf(name, period) : undefined;
     const start = performance.now();
     const forecaster = create(seed);
-    const average = [forecaster, exponentialSmoothing()];
-    const methods = { naive: seasonalNaive(), network: forecaster, average };
+    const ets = exponentialSmoothing();
+    const methods = { naive: seasonalNaive(), ets, network: forecaster, average: [forecaster, ets] };
     const training = { onProgress, ...(short && { steps: 200 }) };
     const { scores, forecasts } = await backtest(series, { ...options, methods, training });
     const seconds = (performance.now() - start) / 1000;
     const of = (method: string) => scores[method]!.overall;
     metrics[`${name}, naive`] = of('naive').mase;
     metrics[`${name}, network`] = of('network').mase;
-    metrics[`${name}, ETS`] = ets;
+    metrics[`${name}, ETS`] = etsOfR ?? of('ets').mase;
     metrics[`${name}, coverage`] = of('network').coverage;
     metrics[`${name}, average`] = of('average').mase;
     const percent = (method: string): string => `${(100 * of(method).coverage).toFixed(0)} %`;
     const row = [
-      ...[of('naive').mase, ets, of('network').mase].map((value) => value.toFixed(3)),
+      ...[of('naive').mase, etsOfR, of('ets').mase, of('network').mase].map((value) => value?.toFixed(3) ?? ''),
       percent('network'),
       of('average').mase.toFixed(3),
       percent('average'),
@@ -58,7 +59,7 @@ export const forecasting: Example = async ({ short, log, onProgress, save }) => 
     const history = { ...shown, values: Array.from(shown.values).slice(0, last.origin) };
     const title = `${name}: ${shown.name}`;
     // The committed pictures are those of the first seed.
-    if (!short && period === 'last' && seed === 1)
+    if (!short && folder === ownData && period === 'last' && seed === 1)
       save(`${name}.svg`, fanChart(history, last.forecast, { title, actual: last.actual }));
   }
   return metrics;

@@ -12,7 +12,7 @@ import {
 } from 'bptt/forecasting';
 import { readTable } from '../table';
 
-/** How a set is evaluated: an entry of data/protocol.json. */
+/** How a set is evaluated. */
 export interface Protocol {
   readonly season: number;
   readonly horizon: number;
@@ -20,6 +20,7 @@ export interface Protocol {
   readonly stride: number;
 }
 
+/** An entry of protocol.json. */
 interface Entry extends Protocol {
   readonly file: string;
   readonly static?: string;
@@ -27,6 +28,8 @@ interface Entry extends Protocol {
   readonly time: string;
   readonly value: string;
   readonly frequency: string;
+  /** Whether the values are counts, many of them zero. */
+  readonly counts?: boolean;
 }
 
 type Table = ReturnType<typeof readTable>;
@@ -38,37 +41,36 @@ export interface DataSet extends Protocol {
   readonly create: (seed: number) => Forecaster;
 }
 
-const folder = 'examples/forecasting/data/';
+/** The folder of the seven sets. */
+export const ownData = 'examples/forecasting/data';
 
-/** The options of the forecaster of each set that are not the defaults. */
+/** The options of the forecaster that are not the defaults, by set. */
 const options: Readonly<Record<string, Partial<ForecasterOptions>>> = {
-  'alcohol-sales': {},
-  'carbon-dioxide-weekly': {},
   // The weather has no week.
   weather: { seasons: [] },
   // The horizon is one season, whose shape matters more than the last value.
   departures: { base: 'seasonal' },
-  'bird-strikes': { distribution: negativeBinomial() },
-  unemployment: {},
   // One series is constant in the first 84 days.
   'airport-departures': { scaling: 'mean' },
 };
 
-/** The names of the sets. */
-export const setNames: readonly string[] = Object.keys(options);
+const readProtocol = (folder: string): Readonly<Record<string, Entry>> =>
+  (JSON.parse(readFileSync(`${folder}/protocol.json`, 'utf8')) as { sets: Record<string, Entry> }).sets;
+
+/** The names of the sets in a folder. */
+export const setNames = (folder: string): readonly string[] => Object.keys(readProtocol(folder));
 
 /** The windows of a set to evaluate on: those of the protocol, or as many that end before the first target of those. */
 export type Period = 'last' | 'earlier';
 
 /** Reads a set. For the earlier period, the series end where the targets of the last one begin. */
-export function readSet(name: string, period: Period = 'last'): DataSet {
-  const { sets } = JSON.parse(readFileSync(`${folder}protocol.json`, 'utf8')) as { sets: Record<string, Entry> };
-  const entry = sets[name]!;
+export function readSet(name: string, period: Period = 'last', folder: string = ownData): DataSet {
+  const entry = readProtocol(folder)[name]!;
   const { season, horizon, origins, stride } = entry;
   const frequency = (entry.frequency === 'half-hour' ? '30 minutes' : entry.frequency) as Frequency;
-  const features = entry.static === undefined ? [] : readTable(folder + entry.static);
+  const features = entry.static === undefined ? [] : readTable(`${folder}/${entry.static}`);
   const byName = new Map(features.map((row) => [row['series'], row]));
-  const table = readTable(folder + entry.file);
+  const table = readTable(`${folder}/${entry.file}`);
   const kept = period === 'last' ? table : withoutLast(table, entry.series, horizon + (origins - 1) * stride);
   const rows = kept.map((row) => ({ ...byName.get(row['series']), ...row }));
   const series = seriesFromRows(rows, {
@@ -81,7 +83,8 @@ export function readSet(name: string, period: Period = 'last'): DataSet {
     static: Object.keys(features[0] ?? {}).filter((column) => column !== 'series'),
     missing: 'mask',
   });
-  const create = (seed: number): Forecaster => forecaster({ horizon, frequency, seed, ...options[name] });
+  const distribution = entry.counts ? negativeBinomial() : undefined;
+  const create = (seed: number): Forecaster => forecaster({ horizon, frequency, seed, distribution, ...options[name] });
   return { series, frequency, season, horizon, origins, stride, create };
 }
 
