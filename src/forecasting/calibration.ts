@@ -65,8 +65,11 @@ function scoresAt(fitted: FittedForecaster, origins: readonly WindowOrigin[], mo
 const leastFactor = 0.25;
 const mostFactor = 4;
 
-/** The score that a fraction of 0.8 of the weight does not exceed. */
-function factorOf(scores: readonly HeldScore[], weightOf: (age: number) => number): number {
+/**
+ * The score that a fraction of 0.8 of the weight does not exceed. There are no limits for point forecasts, of which the
+ * model predicts no intervals.
+ */
+function factorOf(scores: readonly HeldScore[], isPoint: boolean, weightOf: (age: number) => number): number {
   const sorted = [...scores].sort((a, b) => a.score - b.score);
   const total = sorted.reduce((sum, { age }) => sum + weightOf(age), 0);
   let weight = 0;
@@ -74,25 +77,29 @@ function factorOf(scores: readonly HeldScore[], weightOf: (age: number) => numbe
     weight += weightOf(age);
     return weight >= 0.8 * total;
   });
-  return Math.min(mostFactor, Math.max(leastFactor, found?.score ?? 1));
+  const score = found?.score ?? 1;
+  return isPoint ? Math.max(1e-9, score) : Math.min(mostFactor, Math.max(leastFactor, score));
 }
 
 /** The number of held-out windows without overlap at which the calibration counts half. */
 const priorWindows = 10;
 
 /**
- * The factor with which 80 % of the held-out values are in their 80 % intervals. It is shrunk towards 1: windows that
- * overlap are not independent, so there may be few of them.
+ * The factor with which 80 % of the held-out values are in their 80 % intervals. It is shrunk towards 1, except for
+ * point forecasts: windows that overlap are not independent, so there may be few of them.
  */
 export function calibrate(fitted: FittedForecaster, held: readonly WindowOrigin[]): number {
   // The intervals of counts contain their limits, so the correct ones cover more than 80 %.
   if (fitted.forecaster.distribution.name === 'negativeBinomial') return 1;
   const scores = scoresAt(fitted, held, mostHeld);
+  if (isPointOf(fitted)) return factorOf(scores, true, () => 1);
   if (scores.length < 20) return 1;
   const { horizon } = fitted.forecaster;
   const windows = new Set(held.map(({ of, at }) => `${of.series.name}/${Math.floor(at / horizon)}`)).size;
-  return factorOf(scores, () => 1) ** (windows / (windows + priorWindows));
+  return factorOf(scores, false, () => 1) ** (windows / (windows + priorWindows));
 }
+
+const isPointOf = ({ forecaster }: FittedForecaster): boolean => forecaster.distribution.name === 'point';
 
 /** The options of {@link recalibrate}. */
 export interface RecalibrateOptions {
@@ -156,11 +163,14 @@ export function recalibrate(
   const scores = scoresAt(fitted, origins, mostRecent);
   if (scores.length === 0) return { ...fitted, calibration: fitted.trainedCalibration };
   const weightOf = (age: number): number => 0.5 ** ((age - ahead) / (halfLife * horizon));
-  const recent = factorOf(scores, weightOf);
+  const { trainedCalibration } = fitted;
+  const recent = factorOf(scores, isPointOf(fitted), weightOf);
+  // A training without validation steps has no calibration of point forecasts.
+  if (isPointOf(fitted) && trainedCalibration === 1) return { ...fitted, calibration: recent };
   const ages = new Set(scores.map(({ age }) => age));
   const horizons = [...ages].reduce((sum, age) => sum + weightOf(age), 0) / horizon;
   const share = horizons / (horizons + priorHorizons);
-  return { ...fitted, calibration: fitted.trainedCalibration ** (1 - share) * recent ** share };
+  return { ...fitted, calibration: trainedCalibration ** (1 - share) * recent ** share };
 }
 
 /** A series with missing values after its end, so that forecasts can be scored whose last steps are not known yet. */

@@ -68,8 +68,8 @@ const column = (x: Variable, index: number): Variable => reshape(slice(x, index,
 
 /**
  * A single value per step: the median, trained with the mean absolute error. The intervals of direct forecasts come
- * from the calibration on held-out data alone, as those of a Laplace distribution. Autoregressive forecasts have one
- * path per network.
+ * from the calibration on held-out data alone, as those of a Laplace distribution: train with validation steps, or use
+ * {@link recalibrate}. Autoregressive forecasts have one path per network.
  *
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));

@@ -11,6 +11,7 @@ import {
   gaussian,
   loadForecaster,
   negativeBinomial,
+  point,
   recalibrate,
   type Series,
   saveForecaster,
@@ -114,6 +115,36 @@ describe('recalibration', () => {
     const adapted = recalibrate(fitted, [series], { heldOut: 120 });
     expect(widthOf(adapted, series)).toBeGreaterThan(2 * widthOf(fitted, series));
   });
+
+  it.each([
+    ['standard', 500, 1],
+    ['none', 0, 0.01],
+    ['none', 0, 100],
+  ] as const)(
+    'is the only source of point intervals: scaling %s, season %d, noise %d',
+    async (scaling, swing, size) => {
+      const values = noise(5, 240).map((value, t) => size * (value - 100) + (t % 2) * swing);
+      const series = { name: 'a', values };
+      const model = forecaster({ ...settings, scaling, seasons: [2], base: 'seasonal', distribution: point() });
+      const early = [cut(series, 200)];
+      /** The fraction of the values after `from` in the 80 % intervals of all forecasts in which they are. */
+      const coverageOf = (fitted: FittedForecaster, from: number, to: number): number => {
+        const inside = Array.from({ length: to - from - 3 }, (_, i) => from + i).flatMap((origin) =>
+          forecast(fitted, [cut(series, origin)], { levels: [0.1, 0.9] })[0]!.quantiles.map(
+            ([low, high], k) => low! <= values[origin + k]! && values[origin + k]! <= high!,
+          ),
+        );
+        return inside.filter(Boolean).length / inside.length;
+      };
+      const calibrated = await fitForecaster(model, early, { steps: 60, validation: 60, retrain: false });
+      expect(Math.abs(coverageOf(calibrated, 140, 200) - 0.8)).toBeLessThan(0.05);
+      const plain = await fitForecaster(model, early, { steps: 60, validation: 0 });
+      expect(plain.calibration).toBe(1);
+      const adapted = recalibrate(plain, [series], { heldOut: 40 });
+      expect(Math.abs(coverageOf(adapted, 200, 240) - 0.8)).toBeLessThan(0.1);
+      expect(loadForecaster(saveForecaster(adapted)).calibration).toBe(adapted.calibration);
+    },
+  );
 
   it('rejects series without values before the steps', async () => {
     const series = { name: 'a', values: noise(5, 60) };
