@@ -76,8 +76,9 @@ export function forecast(
 const isStates = (input: readonly Series[] | readonly ForecastState[]): input is readonly ForecastState[] =>
   isObject(input[0]) && 'networks' in input[0];
 
-function checkState(where: string, state: ForecastState, { forecaster, schema }: FittedForecaster): void {
-  checkForecastState(where, state);
+function checkState(where: string, state: ForecastState, fitted: FittedForecaster): void {
+  checkForecastState(where, state, fitted);
+  const { forecaster, schema } = fitted;
   const { name, length, future } = state;
   checkSome(where, `series ${name}`, length, 'value');
   schema.future.forEach((covariate, i) => {

@@ -144,8 +144,12 @@ export function scalerOf(where: string, { forecaster, scalers }: FittedForecaste
   return fitValueScaler(`${where}: series ${name}, column values`, forecaster.scaling, values);
 }
 
-/** @throws TypeError or RangeError if it is not a state from {@link observe}; it may come from a file */
-export function checkForecastState(where: string, state: ForecastState): void {
+/** @throws TypeError or RangeError if it is not a state of this forecaster, from {@link observe}; it may be damaged */
+export function checkForecastState(
+  where: string,
+  state: ForecastState,
+  { schema, members }: Pick<FittedForecaster, 'schema' | 'members'>,
+): void {
   checkObject(where, 'the state of a series', state);
   const { length, scaler, track, networks, past, future, numbers, categories } = state;
   // Spreading takes a missing object as an empty one.
@@ -154,15 +158,18 @@ export function checkForecastState(where: string, state: ForecastState): void {
   const arrays = { networks, past, future, numbers, categories, filled, observed, levels };
   for (const [name, value] of Object.entries(arrays)) checkArray(`${where}: state`, name, value);
   networks.forEach((network) => checkObject(`${where}: state`, 'the state of a network', network));
+  const expected = { ...schema, categories: Object.keys(schema.categories), networks: members };
+  for (const name of ['networks', 'past', 'future', 'numbers', 'categories'] as const) {
+    const count = arrays[name].length;
+    // A state before the first value has neither networks nor covariates.
+    if (count !== expected[name].length && length + count > 0)
+      throw outOfRange(`${where}: state`, name, `${expected[name].length}, as in the forecaster`, count);
+  }
 }
 
-function continueRow(
-  where: string,
-  { forecaster }: FittedForecaster,
-  series: CheckedSeries,
-  state: ForecastState,
-): Row {
-  checkForecastState(where, state);
+function continueRow(where: string, fitted: FittedForecaster, series: CheckedSeries, state: ForecastState): Row {
+  checkForecastState(where, state, fitted);
+  const { forecaster } = fitted;
   if (series.name !== state.name)
     throw new RangeError(
       `${where}: series ${series.name}: must have the order of the states, in which ${state.name} is next.`,
