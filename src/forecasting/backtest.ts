@@ -17,7 +17,7 @@ import { recalibrate } from './calibration';
 import { checkLevels } from './distributions';
 import { type FitForecasterOptions, fitForecaster } from './fit-forecaster';
 import { forecast, forecastLevels } from './forecast';
-import { averageForecasts, type Forecast } from './forecast-result';
+import { averageForecasts, checkForecast, type Forecast } from './forecast-result';
 import type { Forecaster } from './forecaster';
 import type { FittedMethod, ForecastTask, Method } from './methods';
 import { errorScale, errorsOf, type Scores, scoresOf, type ValueErrors } from './scores';
@@ -168,9 +168,31 @@ async function runMethod(
     const run = fitted;
     const forecasts = await named(() => run(history));
     if (!Array.isArray(forecasts)) throw mismatch(where, `methods.${name}`, 'a method, such as drift()', method);
+    checkForecasts(where, name, forecasts, history, task);
     results.push(forecasts);
   }
   return results;
+}
+
+/** @throws TypeError or RangeError if the forecasts of a method are not those of the series, in their order */
+function checkForecasts(
+  where: string,
+  method: string,
+  forecasts: readonly Forecast[],
+  series: readonly Series[],
+  { horizon }: ForecastTask,
+): void {
+  const result = `the result of methods.${method}`;
+  if (forecasts.length !== series.length)
+    throw outOfRange(where, result, `${counted(series.length, 'forecast')}, one per series`, forecasts.length);
+  forecasts.forEach((each, i) => {
+    checkForecast(where, `${result}[${i}]`, each);
+    const { name, median } = each;
+    if (name !== series[i]!.name)
+      throw outOfRange(where, `${result}[${i}].name`, `${series[i]!.name}, in the order of the series`, name);
+    if (median.length !== horizon)
+      throw outOfRange(where, `${result}[${i}].median`, counted(horizon, 'step'), median.length);
+  });
 }
 
 /** The training and the forecasts of a forecaster as a method. */

@@ -140,7 +140,7 @@ function timeTicks(
   const at = Array.from({ length: 5 }, (_, i) => Math.round(first + ((last - first) * i) / 4));
   if (times?.[0] === undefined || series.start === undefined) return at.map((t) => [t, String(t)]);
   // Between the start of the series and that of the forecast, times are nearly linear.
-  const start = millisecondsOf('start', series.start);
+  const start = millisecondsOf('fanChart: series.start', series.start);
   const length = (times[0].getTime() - start) / N;
   const isShort = length < 86_000_000;
   return at.map((t) => {

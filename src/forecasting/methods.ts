@@ -1,6 +1,8 @@
 /** Forecasting methods without networks, to compare with: a forecaster must be better than all of them. */
 
-import { type Frequency, millisecondsOf } from './calendar';
+import { checkArray, checkCount, checkObject, lengthOf } from '../tensor/shape';
+import { type Frequency, millisecondsOf, parseFrequency } from './calendar';
+import { checkLevels } from './distributions';
 import { createForecast, type Forecast } from './forecast-result';
 import { normalQuantile } from './probability';
 import type { Series } from './series';
@@ -37,18 +39,40 @@ export function localMethod(
   where: string,
   forecastOf: (values: Float64Array, task: ForecastTask) => Distributed,
 ): Method {
-  return (_, task) => (series) =>
-    series.map((each) => {
-      const values = Float64Array.from(each.values, (value, t) =>
-        each.mask === undefined || each.mask[t] === 1 ? value : NaN,
-      );
-      const first = values.findIndex(isObserved);
-      if (first < 0) throw new RangeError(`${where}: series ${each.name} has no observed value. Remove it.`);
-      const { median, quantile } = forecastOf(values.subarray(first), task);
-      const start = each.start === undefined ? undefined : millisecondsOf('start', each.start);
-      const history = { name: each.name, start, length: each.values.length };
-      return { ...createForecast(task, history, task.levels, quantile), median };
-    });
+  return (_, task) => (series) => {
+    checkTask(where, task);
+    checkArray(where, 'series', series);
+    return series.map((each, i) => forecastOne(where, each, `series[${i}]`, task, forecastOf));
+  };
+}
+
+/** @throws TypeError or RangeError if the task lacks a part; {@link backtest} passes a complete one */
+function checkTask(where: string, task: ForecastTask): void {
+  checkObject(where, 'task', task);
+  checkCount(where, 'task.horizon', task.horizon);
+  checkCount(where, 'task.season', task.season);
+  if (task.frequency !== undefined) parseFrequency(where, task.frequency);
+  checkLevels(where, task.levels);
+}
+
+function forecastOne(
+  where: string,
+  series: Series,
+  argument: string,
+  task: ForecastTask,
+  forecastOf: (values: Float64Array, task: ForecastTask) => Distributed,
+): Forecast {
+  checkObject(where, argument, series);
+  const { name, mask } = series;
+  lengthOf(where, `${argument}.values`, series.values);
+  const values = Float64Array.from(series.values, (value, t) => (mask === undefined || mask[t] === 1 ? value : NaN));
+  const first = values.findIndex(isObserved);
+  if (first < 0) throw new RangeError(`${where}: series ${name} has no observed value. Remove it.`);
+  const { median, quantile } = forecastOf(values.subarray(first), task);
+  const start =
+    series.start === undefined ? undefined : millisecondsOf(`${where}: series ${name}: start`, series.start);
+  const history = { name, start, length: values.length };
+  return { ...createForecast(task, history, task.levels, quantile), median };
 }
 
 const isObserved = (value: number): boolean => !Number.isNaN(value);

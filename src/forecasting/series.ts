@@ -61,8 +61,10 @@ export interface CheckedSeries {
 export function schemaOf(where: string, series: readonly Series[], frequency?: Frequency): Schema {
   checkArray(where, 'series', series);
   checkSome(where, 'series', series.length, 'series');
+  series.forEach((each, i) => {
+    checkObject(where, `series[${i}]`, each);
+  });
   const first = series[0]!;
-  checkObject(where, 'series[0]', first);
   const features = Object.entries(first.static ?? {});
   const featuresOf = (isText: boolean): string[] =>
     features

@@ -5,6 +5,7 @@ import {
   backtest,
   drift,
   exponentialSmoothing,
+  type Forecast,
   forecaster,
   type Method,
   meanForecast,
@@ -298,6 +299,47 @@ it('a backtest averages the methods of an array, and trains a forecaster once', 
       const parts = [of('network')[i]!.forecast, of('naive')[i]!.forecast, straight].map(({ median }) => median[k]!);
       expect(value).toBeCloseTo((parts[0]! + parts[1]! + parts[2]!) / 3, 10);
     });
+  }
+});
+
+it('methods reject series and tasks that lack a part', async () => {
+  const task = { horizon: 2, season: 1, frequency: undefined, levels: [0.5] };
+  const run = async (series: unknown, given: unknown) => (await drift()([], given as never))(series as never);
+  const series = [{ name: 'a', values: [1, 2, 5] }];
+  await expect(run(undefined, task)).rejects.toThrow('drift: series must be an array');
+  await expect(run([null], task)).rejects.toThrow('drift: series[0] must be an object, got null.');
+  await expect(run([{ name: 'a' }], task)).rejects.toThrow('drift: series[0].values must be an array, got undefined.');
+  await expect(run(series, undefined)).rejects.toThrow('drift: task must be an object, got undefined.');
+  await expect(run(series, { horizon: 2, season: 1 })).rejects.toThrow('drift: levels must be an array');
+  await expect(run(series, { ...task, season: 0 })).rejects.toThrow(
+    'drift: task.season must be an integer of at least',
+  );
+  await expect(run(series, { ...task, frequency: 'daily' })).rejects.toThrow('drift: frequency must be a unit');
+  const dated = [{ ...series[0], start: 'today' }];
+  await expect(run(dated, task)).rejects.toThrow('drift: series a: start must be a Date, milliseconds or');
+});
+
+it('a backtest rejects forecasts that are not those of its series', async () => {
+  const series = ['a', 'b'].map((name) => ({ name, values: [1, 2, 3, 4, 5, 6] }));
+  const changed = (change: (forecasts: readonly Forecast[]) => unknown): Promise<unknown> => {
+    const method: Method = async (training, task) => {
+      const run = await drift()(training, task);
+      return (history) => change(run(history)) as Forecast[];
+    };
+    return backtest(series, { methods: { mine: method }, horizon: 2 });
+  };
+  const result = 'backtest: the result of methods.mine';
+  await expect(changed((all) => all.slice(1))).rejects.toThrow(`${result} must be 2 forecasts, one per series, got 1.`);
+  await expect(changed((all) => [...all, ...all])).rejects.toThrow(`${result} must be 2 forecasts, one per series`);
+  await expect(changed((all) => [...all].reverse())).rejects.toThrow(
+    `${result}[0].name must be a, in the order of the series, got b.`,
+  );
+  await expect(changed((all) => all.map((each) => each.median))).rejects.toThrow(`${result}[0] must be a forecast`);
+  for (const last of [1, 3]) {
+    const cut = <T>(rows: readonly T[]): T[] => [...rows, rows[0]!].slice(0, last);
+    await expect(
+      changed((all) => all.map((each) => ({ ...each, median: cut(each.median), quantiles: cut(each.quantiles) }))),
+    ).rejects.toThrow(`${result}[0].median must be 2 steps, got ${last}.`);
   }
 });
 

@@ -185,6 +185,13 @@ it('the fan chart draws the values, nested bands, the median, and later values',
   expect(svg).not.toMatch(/NaN|undefined|Infinity/);
 });
 
+it('the fan chart names itself if the start of the series is not a time', async () => {
+  const [each] = series;
+  const task = { horizon: 3, season: 1, frequency: 'day', levels: [0.1, 0.5, 0.9] } as const;
+  const [forecast] = (await drift()([], task))([{ ...each!, start: '2024-01-01' }]);
+  expect(() => fanChart({ ...each!, start: 'today' }, forecast!)).toThrow('fanChart: series.start must be a Date,');
+});
+
 describe('an interval that is wider than the levels', () => {
   const narrow = [0.2, 0.5, 0.8];
 

@@ -254,6 +254,28 @@ it('states that lack a part, such as those from a damaged file, are rejected by 
   }
 });
 
+it('states of a forecaster with other networks or features are rejected', async () => {
+  const many = { ...good, static: { city: 'Turin', area: 3 } };
+  const [one, two, described] = await Promise.all([
+    fitForecaster(forecaster({ horizon: 4, hiddenSize: 4 }), [good], { steps: 1 }),
+    fitForecaster(forecaster({ horizon: 4, hiddenSize: 4, members: 2 }), [good], { steps: 1 }),
+    fitForecaster(forecaster({ horizon: 4, hiddenSize: 4 }), [many], { steps: 1 }),
+  ]);
+  const states = observe(one, [good]);
+  expect(() => forecast(two, states)).toThrow('forecast: state: networks must be 2, as in the forecaster, got 1.');
+  expect(() => observe(two, [good], states)).toThrow('observe: state: networks must be 2, as in the');
+  expect(() => forecast(one, observe(two, [good]))).toThrow('forecast: state: networks must be 1, as in the');
+  expect(() => forecast(described, states)).toThrow('forecast: state: numbers must be 1, as in the forecaster, got 0.');
+  expect(() => forecast(one, observe(described, [many]))).toThrow('forecast: state: numbers must be 0, as in the');
+});
+
+it('a series that is null is rejected in the name of the function', async () => {
+  const series = [good, null] as unknown as Series[];
+  await expect(fitForecaster(plain, series)).rejects.toThrow('fitForecaster: series[1] must be an object, got null.');
+  const options = { methods: { naive: seasonalNaive() }, horizon: 4 };
+  await expect(backtest(series, options)).rejects.toThrow('backtest: series[1] must be an object, got null.');
+});
+
 describe('seriesFromRows rejects', () => {
   const row = (day: string, sold: unknown = 1): Record<string, unknown> => ({ day, sold });
   const read = (...rows: Record<string, unknown>[]): Series[] =>
