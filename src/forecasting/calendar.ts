@@ -41,7 +41,7 @@ export function parseFrequency(where: string, frequency: Frequency): Step {
  */
 export function defaultSeason(frequency: Frequency | undefined): number {
   if (frequency === undefined) return 1;
-  const { count, unit } = parseFrequency('forecaster', frequency);
+  let { count, unit } = parseFrequency('forecaster', frequency);
   const cycles: Readonly<Record<Unit, number>> = {
     minute: 1440,
     hour: 24,
@@ -51,6 +51,10 @@ export function defaultSeason(frequency: Frequency | undefined): number {
     quarter: 4,
     year: 1,
   };
+  // 24 hours are a day, and 7 days are a week.
+  if ((unit === 'minute' || unit === 'hour') && count % cycles[unit] === 0)
+    [count, unit] = [count / cycles[unit], 'day'];
+  if (unit === 'day' && count % 7 === 0) [count, unit] = [count / 7, 'week'];
   const season = cycles[unit] / count;
   return Number.isInteger(season) ? season : 1;
 }

@@ -7,6 +7,8 @@ export function normalQuantile(p: number): number {
   if (p <= 0 || p >= 1) return p <= 0 ? -Infinity : Infinity;
   if (p > 0.5) return -normalQuantile(1 - p);
   const x = approximateQuantile(p);
+  // The inverse of the density would overflow.
+  if (p < 1e-300) return x;
   const e = normalProbability(x) - p;
   const u = e * Math.sqrt(2 * Math.PI) * Math.exp((x * x) / 2);
   return x - u / (1 + (x * u) / 2);

@@ -102,6 +102,7 @@ describe('quantile functions', () => {
   it('of the normal and Student distributions equal those of SciPy', () => {
     const { levels, normal, student } = expected.quantiles;
     levels.forEach((level, i) => expect(normalQuantile(level)).toBeCloseTo(normal[i]!, 12));
+    for (const level of [1e-300, 1e-310, Number.MIN_VALUE]) expect(normalQuantile(level)).toBeLessThan(-37);
     for (const { degrees, values } of student)
       levels.forEach((level, i) => {
         const error = Math.abs(studentQuantile(level, degrees) - values[i]!);

@@ -411,6 +411,19 @@ it.each([
   },
 );
 
+it.each([
+  ['24 hours', [7]],
+  ['1440 minutes', [7]],
+  ['60 minutes', [24]],
+  ['48 hours', []],
+  ['7 days', [52]],
+  ['168 hours', [52]],
+  ['14 days', [26]],
+  ['5 days', []],
+] as const)('the season of the frequency %s is %j', (frequency, seasons) => {
+  expect(forecaster({ horizon: 2, frequency }).seasons).toEqual(seasons);
+});
+
 describe('times of text without a zone are UTC', () => {
   const zone = process.env['TZ'];
   afterEach(() => {
