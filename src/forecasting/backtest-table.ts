@@ -61,7 +61,8 @@ export function backtestTable(result: Backtest, options: BacktestTableOptions = 
   const heads = by === 'method' ? ['method'] : ['method', by];
   const cells = [
     [...heads, ...columns.map(([title]) => title)],
-    ...rows.map(([names, scores]) => [...names, ...cellsOf(scores)]),
+    // A vertical bar would end the cell.
+    ...rows.map(([names, scores]) => [...names.map((name) => name.replace(/\|/g, '\\|')), ...cellsOf(scores)]),
   ];
   const widths = cells[0]!.map((_, i) => cells.reduce((most, row) => Math.max(most, row[i]!.length), 0));
   const line = (row: readonly string[]): string =>

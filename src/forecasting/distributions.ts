@@ -253,7 +253,7 @@ export function studentT(): Distribution {
 
 /**
  * The negative binomial distribution, for counts: mean μ and variance μ + μ²/r. Use it with `scaling: 'mean'`, the
- * default for it, or `'none'`. Losses are rounded to about 0.01 for counts of 10,000 and 0.2 for counts of 100,000;
+ * default for it, or `'none'`. The loss rounds other values to integers. Losses are rounded to about 0.01 for counts of 10,000 and 0.2 for counts of 100,000;
  * their gradients are more exact.
  *
  * @example

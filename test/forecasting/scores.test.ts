@@ -185,6 +185,12 @@ it('the fan chart draws the values, nested bands, the median, and later values',
   expect(svg).not.toMatch(/NaN|undefined|Infinity/);
 });
 
+it('the table escapes vertical bars in names', async () => {
+  const named = [{ ...series[0]!, name: 'a|b' }];
+  const result = await backtest(named, { methods: { 'x|y': drift() }, horizon: 3 });
+  expect(backtestTable(result, { by: 'series' }).split('\n')[2]).toMatch(/^\| x\\\|y +\| a\\\|b +\| /);
+});
+
 it('the fan chart names itself if the start of the series is not a time', async () => {
   const [each] = series;
   const task = { horizon: 3, season: 1, frequency: 'day', levels: [0.1, 0.5, 0.9] } as const;
