@@ -5,6 +5,7 @@ import {
   checkChoice,
   checkCount,
   checkFunction,
+  checkKind,
   checkNames,
   checkObject,
   checkSome,
@@ -204,7 +205,7 @@ function trainingMethod(
   training: FitForecasterOptions,
   adapts: boolean,
 ): Method {
-  checkObject(where, `methods.${name}`, forecaster);
+  checkKind(where, `methods.${name}`, forecaster, 'a method, such as drift(), or a forecaster', 'linearSkip');
   if (forecaster.horizon !== horizon)
     throw outOfRange(where, `the horizon of ${name}`, `${horizon}`, forecaster.horizon);
   return async (series) => {

@@ -141,10 +141,12 @@ function timeTicks(
   if (times?.[0] === undefined || series.start === undefined) return at.map((t) => [t, String(t)]);
   // Between the start of the series and that of the forecast, times are nearly linear.
   const start = millisecondsOf('fanChart: series.start', series.start);
-  const length = (times[0].getTime() - start) / N;
+  // A forecast that was stored as JSON has text in place of dates.
+  const timeAt = (k: number): number => millisecondsOf(`fanChart: forecast.times[${k}]`, times[k]!);
+  const length = (timeAt(0) - start) / N;
   const isShort = length < 86_000_000;
   return at.map((t) => {
-    const time = t >= N ? times[t - N]! : new Date(start + length * t);
+    const time = new Date(t >= N ? timeAt(t - N) : start + length * t);
     return [t, isShort ? time.toISOString().slice(5, 16).replace('T', ' ') : time.toISOString().slice(0, 10)];
   });
 }

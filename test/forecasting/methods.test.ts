@@ -6,6 +6,7 @@ import {
   drift,
   exponentialSmoothing,
   type Forecast,
+  fitForecaster,
   forecaster,
   type Method,
   meanForecast,
@@ -354,6 +355,11 @@ it('a backtest names the method whose function throws, and rejects an empty arra
   );
   await expect(run({ mine: () => failing as never })).rejects.toThrow('backtest: methods.mine: no data');
   await expect(run({ mine: [] })).rejects.toThrow('backtest: methods.mine must hold at least one method, got none.');
+  const model = forecaster({ horizon: 2, hiddenSize: 2 });
+  const fitted = await fitForecaster(model, [{ name: 'a', values: [1, 2, 3, 4, 5, 6] }], { steps: 1 });
+  await expect(run({ mine: fitted as never })).rejects.toThrow(
+    'backtest: methods.mine must be a method, such as drift(), or a forecaster, got an object with forecaster,',
+  );
   // JavaScript only: the function that makes a method instead of the method.
   await expect(run({ mine: drift as never })).rejects.toThrow(
     'backtest: methods.mine must be a method, such as drift(), got the function drift.',

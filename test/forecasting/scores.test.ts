@@ -5,6 +5,7 @@ import {
   backtestTable,
   drift,
   type FanChartOptions,
+  type Forecast,
   fanChart,
   type Method,
   meanForecast,
@@ -189,6 +190,17 @@ it('the table escapes vertical bars in names', async () => {
   const named = [{ ...series[0]!, name: 'a|b' }];
   const result = await backtest(named, { methods: { 'x|y': drift() }, horizon: 3 });
   expect(backtestTable(result, { by: 'series' }).split('\n')[2]).toMatch(/^\| x\\\|y +\| a\\\|b +\| /);
+});
+
+it('the fan chart of a forecast that was stored as JSON is the same', async () => {
+  const dated = { ...series[0]!, start: '2024-01-01' };
+  const task = { horizon: 3, season: 1, frequency: 'day', levels: [0.1, 0.5, 0.9] } as const;
+  const [forecast] = (await drift()([], task))([dated]);
+  const restored: Forecast = JSON.parse(JSON.stringify(forecast));
+  expect(fanChart(dated, restored)).toBe(fanChart(dated, forecast!));
+  expect(() => fanChart(dated, { ...forecast!, times: [] })).not.toThrow();
+  const wrong = { ...restored, times: ['soon', 'later', 'last'] as never };
+  expect(() => fanChart(dated, wrong)).toThrow('fanChart: forecast.times[0] must be a Date, milliseconds or');
 });
 
 it('the fan chart names itself if the start of the series is not a time', async () => {
