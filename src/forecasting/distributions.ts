@@ -253,8 +253,8 @@ export function studentT(): Distribution {
 
 /**
  * The negative binomial distribution, for counts: mean μ and variance μ + μ²/r. Use it with `scaling: 'mean'`, the
- * default for it, or `'none'`. The loss rounds values to integers. Losses are rounded to about 0.01 for counts of 10,000
- * and 0.2 for counts of 100,000; their gradients are more exact.
+ * default for it, or `'none'`. The loss rounds values to integers. Losses are rounded to about 0.01 for counts of
+ * 10,000 and 0.2 for counts of 100,000; their gradients are more exact.
  *
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => 10 + (t % 4));
