@@ -83,7 +83,7 @@ export interface Backtest {
  * compares them with the values after it.
  *
  * @throws RangeError if a series is too short for the origins, or wrong as for {@link fitForecaster} or
- * {@link forecast}
+ * {@link forecast}, or the forecasts of a method are not those of the series, in their order
  * @example
  * const values = Float64Array.from({ length: 60 }, (_, t) => t + [0, 5, -5][t % 3]!);
  * const methods = { naive: seasonalNaive(), drift: drift() };

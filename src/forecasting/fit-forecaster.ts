@@ -13,6 +13,7 @@ import {
   withParameters,
 } from '../index';
 import type { Complete } from '../tensor/complete';
+import { attributed } from '../tensor/error-context';
 import { checkCount, checkFunction, checkKind, checkNames, checkNumber, counted, outOfRange } from '../tensor/shape';
 import { checkSignal } from '../training/event-loop';
 import { checkOptimizer } from '../training/optimizers';
@@ -180,6 +181,9 @@ async function train(
       patience: heldData && steps,
       onProgress,
       signal,
+    }).catch((error: unknown) => {
+      // Errors of callbacks keep their message.
+      throw error instanceof RangeError && error.message.startsWith('fit: ') ? attributed(error, where) : error;
     });
     members.push({ network: withParameters(member.network, model.parameters.network), parameters: model.parameters });
     const best = losses.reduce((least, loss, i) => (loss < losses[least]! ? i : least), 0);

@@ -216,6 +216,10 @@ function positionsOf(
         `${place(i)}: the time must be ${show(timeAfter(start, step, previous + 1))}, got ${show(time)}. ` +
           "Use missing: 'mask' for series with gaps.",
       );
+    if (position > 1e8)
+      throw new RangeError(
+        `${place(i)}: the time ${show(time)} is more than 10⁸ steps of ${frequency} after the first.`,
+      );
     return position;
   });
   return { start, at, length: lastOf(at)! + 1 };

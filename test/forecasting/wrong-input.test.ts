@@ -2,6 +2,7 @@
 
 import {
   backtest,
+  type FitForecasterOptions,
   fitForecaster,
   forecast,
   forecaster,
@@ -360,12 +361,29 @@ describe('seriesFromRows rejects', () => {
     expect(seriesFromRows(first, options)[0]!.static).toEqual({ city: 'Turin' });
   });
 
+  it('a time that is too long after the first one', () => {
+    const rows = [row('2024-01-01'), row('9999-12-31')];
+    expect(() => seriesFromRows(rows, { time: 'day', value: 'sold', frequency: 'minute', missing: 'mask' })).toThrow(
+      'seriesFromRows: series sold, column day, row 1: the time 9999-12-31T00:00:00.000Z is more than 10⁸ steps of ' +
+        'minute after the first.',
+    );
+  });
+
   it('an unknown way to treat missing values', () => {
     const options = { time: 'day', value: 'sold', frequency: 'day', missing: 'masked' as 'mask' } as const;
     expect(() => seriesFromRows([row('2024-01-01')], options)).toThrow(
       'seriesFromRows: missing must be one of error, mask, got masked.',
     );
   });
+});
+
+it('a training that diverges, or whose callback throws, names fitForecaster or nothing', async () => {
+  const run = (options: FitForecasterOptions): Promise<unknown> => fitForecaster(plain, [good], options);
+  await expect(run({ learningRate: 1e30 })).rejects.toThrow(/^fitForecaster: .* at step \d/);
+  const onProgress = (): never => {
+    throw new RangeError('mine: no disk');
+  };
+  await expect(run({ onProgress })).rejects.toThrow(/^mine: no disk$/);
 });
 
 it('fitForecaster rejects an AbortController in place of its signal', async () => {
