@@ -23,7 +23,6 @@ import {
   type Tensor,
   type Variable,
 } from '../index';
-import { softplusValue } from '../kernels/elementwise';
 import { lastOf } from '../tensor/arrays';
 import { checkArray, checkNames, checkNumber, checkSome } from '../tensor/shape';
 import { logGammaRatio } from './log-gamma';
@@ -62,6 +61,9 @@ export interface Distribution {
 }
 
 const least = 1e-3;
+
+/** softplus(x) = ln(1 + eˣ) of a number, which does not overflow. */
+const softplusOf = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /** The column `index` of `[R, P]`, as `[R]`. */
 const column = (x: Variable, index: number): Variable => reshape(slice(x, index, index + 1, 1), [x.shape[0]!]);
@@ -136,11 +138,11 @@ export function quantiles(options: QuantilesOptions = {}): Distribution {
     let above = 1;
     while (above < Q - 1 && z[above]! < number) above++;
     let value = outputs[at]!;
-    for (let j = middle + 1; j < above; j++) value += softplusValue(outputs[at + j]!);
-    for (let j = middle; j > above; j--) value -= softplusValue(outputs[at + j]!);
+    for (let j = middle + 1; j < above; j++) value += softplusOf(outputs[at + j]!);
+    for (let j = middle; j > above; j--) value -= softplusOf(outputs[at + j]!);
     const nearest = above > middle ? above - 1 : above;
     const part = (number - z[nearest]!) / (z[above]! - z[above - 1]!);
-    return part === 0 ? value : value + part * softplusValue(outputs[at + above]!);
+    return part === 0 ? value : value + part * softplusOf(outputs[at + above]!);
   };
   return {
     name: 'quantiles',
@@ -190,7 +192,7 @@ function normalNumberOf(levels: readonly number[]): (level: number) => number {
 }
 
 /** The standard deviation of an output. */
-const deviationOf = (output: number): number => least + softplusValue(output);
+const deviationOf = (output: number): number => least + softplusOf(output);
 
 /**
  * A normal distribution, trained with its negative log-likelihood.
@@ -228,7 +230,7 @@ export function gaussian(): Distribution {
  * next!.quantiles.length; // 4
  */
 export function studentT(): Distribution {
-  const degreesOf = (output: number): number => 2 + least + softplusValue(output);
+  const degreesOf = (output: number): number => 2 + least + softplusOf(output);
   return {
     name: 'studentT',
     size: 3,
@@ -264,8 +266,8 @@ export function studentT(): Distribution {
  * next!.quantiles.length; // 4
  */
 export function negativeBinomial(): Distribution {
-  const meanOf = (output: number, scaleOfSeries: number): number => scaleOfSeries * (least + softplusValue(output));
-  const shapeOf = (output: number): number => 0.01 + softplusValue(output);
+  const meanOf = (output: number, scaleOfSeries: number): number => scaleOfSeries * (least + softplusOf(output));
+  const shapeOf = (output: number): number => 0.01 + softplusOf(output);
   return {
     name: 'negativeBinomial',
     size: 2,

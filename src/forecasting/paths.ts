@@ -1,7 +1,15 @@
 /** Sampled paths of autoregressive forecasters. */
 
-import { advance, createRandom, type ModelState, type Random, type Stream, stream, type Tensor } from '../index';
-import { mapStates } from '../models/sequential';
+import {
+  advance,
+  createRandom,
+  type ModelState,
+  mapTree,
+  type Random,
+  type Stream,
+  stream,
+  type Tensor,
+} from '../index';
 import { sizeOf } from '../tensor/shape';
 import {
   appendValue,
@@ -159,7 +167,7 @@ function continuePaths(
 
 /** The rows of a state from `first` up to, but not including, `first + rows`, each `times` times. */
 function repeated(state: ModelState, first: number, rows: number, times: number): ModelState {
-  return mapStates(state, ({ shape: [, ...rest], data }) => {
+  return mapTree(state, ({ shape: [, ...rest], data }) => {
     const size = sizeOf(rest);
     const copies = new Float32Array(rows * times * size);
     for (let row = 0; row < rows * times; row++) {

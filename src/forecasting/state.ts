@@ -1,7 +1,6 @@
 /** The state of forecasts: the values of series so far and the hidden states of the networks. */
 
-import { createPredictor, full, joinStates, type ModelState, splitState, type Tensor } from '../index';
-import { mapStates } from '../models/sequential';
+import { createPredictor, full, joinStates, type ModelState, mapTree, splitState, type Tensor } from '../index';
 import { withCaller } from '../tensor/error-context';
 import { checkArray, checkNumber, checkObject, outOfRange } from '../tensor/shape';
 import { parseFrequency, timeAfter } from './calendar';
@@ -271,6 +270,6 @@ export function writeEmbeddings(
 function joined(states: readonly (ModelState | undefined)[]): ModelState | undefined {
   const given = states.find((state) => state !== undefined);
   if (given === undefined) return undefined;
-  const zeros = mapStates(given, ({ shape }) => full(shape, 0));
+  const zeros = mapTree(given, ({ shape }) => full(shape, 0));
   return joinStates(states.map((state) => state ?? zeros));
 }
