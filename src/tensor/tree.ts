@@ -5,7 +5,10 @@ import { mapParts } from './named-values';
 import { checkCount, checkFunction, isObject, mismatch, sizeOf } from './shape';
 import { checkSize, isTensor, type Tensor } from './tensor';
 
-/** Named tensors, nested to any depth: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. */
+/**
+ * Named tensors, nested to any depth: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. Declare the type
+ * of a tree with `type`: TypeScript does not assign an `interface` to a type with any names.
+ */
 export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
 
 /** The type of a tree with every tensor replaced by an `L`. */

@@ -89,7 +89,7 @@ export function evaluate<Y extends Tensor | IntTensor, P extends TensorTree, B>(
   const task = sequentialTask('evaluate', model, { ...options, run: runForOutputs });
   const running = mapValues(metrics, (metric, name) => {
     const { start } = (metric ?? {}) as Partial<DatasetMetric<Y>>;
-    return typeof start === 'function' ? start() : meanOf(name, metric as Metric<Y>);
+    return typeof start === 'function' ? start() : meanOf(`metrics.${name}`, metric as Metric<Y>);
   });
   const measurements = Object.values(running);
   const loss = meanLoss(task, data, (batch) => {
@@ -111,7 +111,7 @@ const runForOutputs: BatchRun = (model, parameters, input, options) => {
 
 /** The mean of a metric over batches, weighted by the weights of their targets. */
 function meanOf<Y extends Tensor | IntTensor>(name: string, metric: Metric<Y>): Measurement<Y, number> {
-  checkFunction('evaluate', `metrics.${name}`, metric);
+  checkFunction('evaluate', name, metric);
   let total = 0;
   let totalWeight = 0;
   return {

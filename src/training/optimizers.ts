@@ -14,6 +14,7 @@ import { copyInto, defaultWorkspace, type Workspace } from '../kernels/workspace
 import { isArrayOf } from '../tensor/arrays';
 import type { Complete } from '../tensor/complete';
 import { withCaller } from '../tensor/error-context';
+import type { NoInfer } from '../tensor/no-infer';
 import { type Origin, withOrigin } from '../tensor/origin';
 import { type NotCloneable, postInstead } from '../tensor/post-instead';
 import {
@@ -420,7 +421,7 @@ export function applyOptimizer<P extends TensorTree>(
   optimizer: Optimizer,
   state: OptimizerState,
   parameters: P,
-  gradient: P,
+  gradient: NoInfer<P>,
 ): { readonly norm: number } {
   const where = 'applyOptimizer';
   const list = parameterLeaves(parameters);

@@ -131,7 +131,7 @@ it('errors name fit, evaluate or gradientFlow, and keep the message of the loss'
   const loss = (() => 3) as never;
   await expect(fit(net, dataOf(batch), { loss, optimizer })).rejects.toThrow('fit: loss must be a scalar variable');
   expect(() => evaluate(net, dataOf(batch), { loss: meanSquaredError, metrics: { product: multiply } })).toThrow(
-    'evaluate: product must be a scalar variable, as mean() returns, got shape [4, 1, 3].',
+    'evaluate: metrics.product must be a scalar variable, as mean() returns, got shape [4, 1, 3].',
   );
 });
 

@@ -369,7 +369,7 @@ describe('evaluate', () => {
     const uncalled: object = { rmse: rootMeanSquaredError };
     expect(() =>
       evaluate(classifier, batches, { loss: crossEntropy, metrics: uncalled as Record<string, Metric<IntTensor>> }),
-    ).toThrow('evaluate: rmse must be a scalar variable, as mean() returns, got an object with start.');
+    ).toThrow('evaluate: metrics.rmse must be a scalar variable, as mean() returns, got an object with start.');
     const named: object = { accuracy: 'accuracy' };
     expect(() =>
       evaluate(classifier, batches, { loss: crossEntropy, metrics: named as Record<string, Metric<IntTensor>> }),

@@ -6,6 +6,7 @@
 import {
   accuracy,
   adam,
+  applyOptimizer,
   type Batch,
   batchesOf,
   binaryCrossEntropyWith,
@@ -24,6 +25,7 @@ import {
   fit,
   gradientFlow,
   type IntTensor,
+  initializeOptimizer,
   type Loss,
   type LossOptions,
   type Metric,
@@ -316,5 +318,19 @@ it('a model is not a custom model', () => {
   check(() => {
     // @ts-expect-error evaluate needs the loss of a sequential model.
     evaluate(sequential([dense({ size: 1 })], { inputSize: 1 }), series);
+  });
+});
+
+describe('applyOptimizer', () => {
+  it('accepts a gradient only if it has the names of the parameters', () => {
+    check(() => {
+      const state = initializeOptimizer(optimizer, 1);
+      applyOptimizer(optimizer, state, { w: x }, { w: x });
+      applyOptimizer(optimizer, state, model.parameters, model.parameters);
+      // @ts-expect-error The gradient has other names.
+      applyOptimizer(optimizer, state, { w: x }, { v: x });
+      // @ts-expect-error The gradient lacks b.
+      applyOptimizer(optimizer, state, { w: x, b: x }, { w: x });
+    });
   });
 });
