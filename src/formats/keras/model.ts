@@ -41,7 +41,7 @@ export function modelOf(
   nameOf: (layer: KerasLayer, previousCount: number) => string,
 ): ImportedModel {
   checkDepth(where, 'the configuration', config);
-  const chain = layersOf(where, config);
+  const chain = layersOf(where, config, options);
   const counts = new Map<string, number>();
   const taker: Taker = { where, taken: new Set() };
   const groups = weightGroups(tensors);
@@ -183,7 +183,7 @@ function weightGroups(tensors: Readonly<Record<string, Tensor>>): ReadonlyMap<st
 }
 
 /** The layers of a Sequential model, or of a functional model that is a single chain. */
-function layersOf(where: string, json: Json): readonly KerasLayer[] {
+function layersOf(where: string, json: Json, options: TranslateOptions): readonly KerasLayer[] {
   const outer = isJsonObject(json) ? json : {};
   const { class_name: className, config } = outer;
   if (className !== 'Sequential' && className !== 'Functional' && className !== 'Model') {
@@ -210,7 +210,7 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
   const maskNames = new Set(masks.map(({ name }) => name));
   const inChain = (entries as readonly Json[]).filter((_, i) => !isMask(layers[i]!));
   inChain.forEach((entry, i) => {
-    checkInbound(where, entry, chain, i, maskNames);
+    checkInbound(where, entry, chain, i, maskNames, options);
   });
   const outputs = isJsonObject(config) ? config['output_layers'] : undefined;
   const sources = outputs === undefined ? [] : sourcesIn([outputs]);
@@ -228,7 +228,8 @@ const maskOperations: readonly string[] = ['NotEqual', 'Any'];
 
 /**
  * @param masks the names of the operations that compute masks, whose results may only be the argument `mask`
- * @throws RangeError unless the only input of a layer is the output of the previous one in the list
+ * @throws RangeError unless the only input of a layer is the output of the previous one in the list, or if the layer
+ * runs as in training
  */
 function checkInbound(
   where: string,
@@ -236,10 +237,15 @@ function checkInbound(
   layers: readonly KerasLayer[],
   i: number,
   masks: ReadonlySet<string>,
+  { isTensorFlowJs }: TranslateOptions,
 ): void {
   const { name } = layers[i]!;
   const inbound = (entry as JsonObject)['inbound_nodes'] ?? [];
   const calls = Array.isArray(inbound) ? (inbound as readonly Json[]) : [inbound];
+  // In Keras 2, whose calls are lists, the argument applies to predictions, too; Keras 3 and TensorFlow.js override it.
+  const isInTraining = (call: Json): boolean => !isJsonObject(call) && JSON.stringify(call).includes('"training":true');
+  if (!isTensorFlowJs && calls.some(isInTraining))
+    fail(where, `${name} is called with training=True, so that it also runs as in training to predict`);
   const sources = calls.flatMap((call) => {
     const kwargs = isJsonObject(call) && isJsonObject(call['kwargs']) ? call['kwargs'] : undefined;
     if (kwargs?.['mask'] === undefined) return sourcesIn(call);
