@@ -241,6 +241,17 @@ describe('layers that add or remove the time axis', () => {
     expectRows(imported([['GlobalMaxPooling1D', {}], ['Flatten', {}], denseLayer()]).model, (rows) => dense(max(rows)));
   });
 
+  it('Flatten with channels_first, which has no effect on vectors per sequence', () => {
+    const weights = { 'layers\\dense\\vars\\0': flatKernel };
+    const spec: Spec = ['Flatten', { data_format: 'channels_first' }];
+    const { model } = imported([spec, denseLayer(2)], weights);
+    expectRows(model, (rows) => flat(rows[0]!.map((_, i) => rows.map((row) => row[i]!))));
+    const { model: loaded } = load(save(model), { customObjects: kerasLayers() });
+    const x = toTimeMajor(tensor(inputs));
+    expect(predict(loaded, x)).toEqual(predict(model, x));
+    expectRows(imported([['GlobalMaxPooling1D', {}], spec, denseLayer()]).model, (rows) => dense(max(rows)));
+  });
+
   it('RepeatVector, and Flatten after it', () => {
     const repeated: readonly Spec[] = [
       ['GlobalMaxPooling1D', {}],

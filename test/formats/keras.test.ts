@@ -384,6 +384,30 @@ describe('configurations', () => {
     expect(() => importAs(['b', 0, 0], ['a', 0, 2])).toThrow('importKeras: b has inputs a[2]: the layers must be a');
   });
 
+  it('a layer of Keras 2 that also runs as in training to predict is rejected', () => {
+    const importAs = (call: Json, isTensorFlowJs: boolean): unknown => {
+      const layers: Json = [
+        { class_name: 'InputLayer', config: { name: 'x', batch_input_shape: [null, null, 2] }, inbound_nodes: [] },
+        { class_name: 'Dense', config: { name: 'a', units: 2, use_bias: false }, inbound_nodes: [[['x', 0, 0, {}]]] },
+        { class_name: 'Dropout', config: { name: 'drop', rate: 0.5 }, inbound_nodes: [call] },
+      ];
+      const kernel = tensor([
+        [1, 2],
+        [3, 4],
+      ]);
+      const json: Json = { class_name: 'Functional', config: { name: 'f', layers } };
+      return modelOf('importKeras', json, { 'a/kernel': kernel }, { slope: 1, isTensorFlowJs }, ({ name }) => name);
+    };
+    const keras2 = (training: boolean | null): Json => [['a', 0, 0, { training }]];
+    expect(() => importAs(keras2(true), false)).toThrow(
+      'importKeras: drop is called with training=True, so that it also runs as in training to predict.',
+    );
+    for (const training of [false, null]) importAs(keras2(training), false);
+    // TensorFlow.js and Keras 3 override the argument.
+    importAs(keras2(true), true);
+    importAs({ args: [{ config: { keras_history: ['a', 0, 0] } }], kwargs: { training: true } }, false);
+  });
+
   it('a functional model that branches is rejected', () => {
     const functional = JSON.parse(new TextDecoder().decode(readZip(bytesOf('functional.keras'))['config.json'])) as {
       config: { layers: { inbound_nodes: unknown }[] };

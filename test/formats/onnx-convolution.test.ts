@@ -22,6 +22,7 @@ import {
   sequential,
   sum,
   type Tensor,
+  tensor,
   valueAndGradient,
   withoutBias,
 } from 'bptt';
@@ -29,6 +30,7 @@ import { exportOnnx, importOnnx, predictOnnx, runOnnx } from 'bptt/onnx';
 import { expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
+import { modelOf as fileWith, floats, type PlainNode } from '../golden/onnx';
 
 const [T, B, I] = [12, 3, 4];
 const draw = (shape: readonly number[], seed = 1): Tensor => normal(0, 1)(shape, createRandom(seed));
@@ -134,6 +136,26 @@ it('no auto_pad has dilations or a stride above the size of the window, which ON
     expect(() => exportOnnx(modelOf(layer))).toThrow(
       /^exportOnnx: (maxPool|averagePool|conv): padding 'same' with a stride above the size has no ONNX form\.$/,
     );
+});
+
+it.each<[string, Readonly<Record<string, number>>, upper: number[], lower: number[]]>([
+  ['Conv', {}, [21, 32, 43, 4], [10, 21, 32, 43]],
+  ['MaxPool', {}, [2, 3, 4, 4], [1, 2, 3, 4]],
+  ['AveragePool', {}, [1.5, 2.5, 3.5, 4], [1, 1.5, 2.5, 3.5]],
+  ['AveragePool', { count_include_pad: 1 }, [1.5, 2.5, 3.5, 2], [0.5, 1.5, 2.5, 3.5]],
+])('%s %o: auto_pad puts odd padding after or before the sequence', (opType, attributes, upper, lower) => {
+  const x = tensor([[[1, 2, 3, 4]]]);
+  const outputs = ['SAME_UPPER', 'SAME_LOWER'].map((auto_pad) => {
+    const plain: PlainNode = [
+      opType,
+      opType === 'Conv' ? 'x w' : 'x',
+      'y',
+      { kernel_shape: [2], auto_pad, ...attributes },
+    ];
+    const file = fileWith([plain], [['x', 'float']], 'y', { initializers: [floats('w', [1, 1, 2], [1, 10])] });
+    return [...predictOnnx(importOnnx(file), { x })['y']!.data];
+  });
+  expect(outputs).toEqual([upper, lower]);
 });
 
 it('the state of a causal convolution is an input and an output', () => {

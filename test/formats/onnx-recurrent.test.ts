@@ -65,13 +65,17 @@ interface Options {
   readonly after?: boolean;
 }
 
-/** The hidden states of all steps, with the gates in the orders i o f c and z r h of ONNX. */
+/**
+ * The hidden states of all steps, with the gates in the orders i o f c and z r h of ONNX. Only the gates and the
+ * candidate are clipped, not the cell state, as in ONNX Runtime and OpenVINO.
+ */
 function reference(opType: string, w: Weights, all: readonly F[], { clip = Infinity, ...options }: Options): number[] {
-  const [f, g, last] = all.map(
+  const [f, g] = all.map(
     (apply): F =>
       (v) =>
         apply(Math.max(-clip, Math.min(clip, v))),
-  ) as [F, F, F];
+  ) as [F, F];
+  const last = all[2]!;
   let [h, c] = [new Array<number>(H).fill(0), new Array<number>(H).fill(0)];
   const outputs: number[] = [];
   for (let t = 0; t < T; t++) {
@@ -170,6 +174,20 @@ describe('attributes of recurrent operators', () => {
     const { error } = checkGradients(network.parameters, (p) => sum(runOnnx(network, p, { x })['y']!));
     expect(error).toBeLessThan(1e-6);
   });
+});
+
+it('clip does not apply to the cell state of an LSTM', () => {
+  // Without weights, all gates are 1/2, and the candidate is 0.
+  const initializers = [floats('W', [1, 4, 1], [0, 0, 0, 0]), floats('R', [1, 4, 1], [0, 0, 0, 0])];
+  const node: PlainNode = ['LSTM', 'x W R - - - c', 'y - cn', { hidden_size: 1, clip: 0.3 }];
+  const inputs = [
+    ['x', 'float'],
+    ['c', 'float'],
+  ] as const;
+  const network = importOnnx(modelOf([node], inputs, 'y cn', { initializers }));
+  const { y, cn } = predictOnnx(network, { x: tensor([[[1]]]), c: tensor([[[2]]]) });
+  expect(cn!.data[0]).toBe(1);
+  expect(y!.data[0]).toBeCloseTo(Math.tanh(1) / 2, 6);
 });
 
 describe('the directions of one node are two nodes', () => {

@@ -300,6 +300,10 @@ describe('normalizations', () => {
     expect(() => run([['BatchNormalization', 'x s s s s', 'y', { training_mode: 1 }]], inputs)).toThrow(
       'BatchNormalization "y": training_mode must be 0. Export the model for inference',
     );
+    const training: PlainNode = ['BatchNormalization', 'x s s s s', 'y m v sm sv'];
+    expect(() => run([training], inputs, { opset: 13 })).toThrow(
+      'BatchNormalization "y": the node must have 1 output, got 5. Export the model for inference',
+    );
     expect(() => run([['BatchNormalization', 'x s s s s', 'y']], inputs)).toThrow(
       'predictOnnx: BatchNormalization "y": scale must be [C] = [4], got [2].',
     );

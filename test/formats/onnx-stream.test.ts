@@ -524,6 +524,37 @@ describe('If in a stream', () => {
   });
 });
 
+describe('large integers are clamped to 32 bits, as by importOnnx', () => {
+  const largest: OnnxTensor = { name: 'large', shape: [1], type: 'int64', data: BigInt64Array.of(2n ** 63n - 1n) };
+  const smallest: OnnxTensor = { name: 'small', shape: [1], type: 'int64', data: BigInt64Array.of(-(2n ** 63n)) };
+  const initializers = [largest, smallest, int64('one', 1), int64('two', 2)];
+  const x = tensor([1, 2, 3]);
+  it.each<[string, PlainNode[]]>([
+    ['value_ints of Constant', [['Constant', '', 'end', { value_ints: [2 ** 63] }]]],
+    [
+      'value_int of Constant',
+      [
+        ['Constant', '', 'scalar', { value_int: 2 ** 63 }],
+        ['Reshape', 'scalar one', 'end'],
+      ],
+    ],
+    [
+      'a cast of a float',
+      [
+        ['Constant', '', 'float', { value_floats: { floats: [3e9] } }],
+        ['Cast', 'float', 'end', { to: 7 }],
+      ],
+    ],
+    ['a sum', [['Add', 'large one', 'end']]],
+    ['a product', [['Mul', 'large two', 'end']]],
+    ['the negative of the smallest integer', [['Neg', 'small', 'end']]],
+  ])('%s', (_, nodes) => {
+    const file = modelOf([...nodes, ['Slice', 'x one end', 'y']], [['x', 'float', [3]]], 'y', { initializers });
+    expect(predictOnnx(importOnnx(file), { x })['y']).toEqual(tensor([2, 3]));
+    expect(importOnnxStream(file).step({ x })['y']).toEqual(tensor([2, 3]));
+  });
+});
+
 describe('errors of streams', () => {
   const stream = importOnnxStream(accumulator(), single);
   const x = full([1, 3], 1);

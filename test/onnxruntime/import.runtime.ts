@@ -122,9 +122,13 @@ describe('reductions and Split', () => {
 describe('attributes of recurrent operators', () => {
   const [I, H] = [5, 3];
   const constants = (G: number): OnnxTensor[] =>
-    Object.entries({ W: [1, G * H, I], R: [1, G * H, H], B: [1, 2 * G * H], P: [1, 3 * H] }).map(([name, shape]) =>
-      floats(name, shape, [...normal(0, 0.7)(shape, random).data]),
-    );
+    Object.entries({
+      W: [1, G * H, I],
+      R: [1, G * H, H],
+      B: [1, 2 * G * H],
+      C: [1, x.shape[1]!, H],
+      P: [1, 3 * H],
+    }).map(([name, shape]) => floats(name, shape, [...normal(0, 0.7)(shape, random).data]));
   const alphas = { activation_alpha: { floats: [0.3, 0.2] }, activation_beta: { floats: [0.45] } };
   it.each<[string, number, PlainNode[3]]>([
     ['RNN', 1, { activations: ['Softsign'] }],
@@ -137,7 +141,7 @@ describe('attributes of recurrent operators', () => {
     ['LSTM', 4, { activations: ['Sigmoid', 'Relu', 'Relu'] }],
     ['LSTM', 4, { activations: ['HardSigmoid', 'LeakyRelu', 'Tanh'], ...alphas }],
   ])('%s %o', async (opType, G, attributes) => {
-    for (const inputs of ['x W R B', ...(opType === 'LSTM' ? ['x W R B - - - P'] : [])]) {
+    for (const inputs of ['x W R B', ...(opType === 'LSTM' ? ['x W R B - - C', 'x W R B - - C P'] : [])]) {
       const node: PlainNode = [opType, inputs, 'y', { hidden_size: H, ...attributes }];
       expect(await difference([node], { x }, { initializers: constants(G) })).toBeLessThan(2e-6);
     }

@@ -41,40 +41,9 @@ export function modelOf(
   nameOf: (layer: KerasLayer, previousCount: number) => string,
 ): ImportedModel {
   checkDepth(where, 'the configuration', config);
-  const chain = layersOf(where, config);
-  const counts = new Map<string, number>();
+  const chain = layersOf(where, config, options);
   const taker: Taker = { where, taken: new Set() };
-  const groups = weightGroups(tensors);
-  const index = weightIndex(tensors);
-  const stepCounts = stepsOf(chain);
-  let previous: Layer[] = [];
-  /** The notes of layers that are left out. */
-  const omitted: string[] = [];
-  const converted = chain.flatMap((layer, i) => {
-    if (layer.className === 'RepeatVector') previous = [];
-    const steps = stepCounts[i] === undefined ? undefined : stepsThrough(previous, stepCounts[i]);
-    const translated = buildFromFile(where, () => translate(where, layer, { ...options, steps }));
-    const previousCount = counts.get(layer.className) ?? 0;
-    counts.set(layer.className, previousCount + 1);
-    if (typeof translated !== 'object') {
-      if (translated !== undefined) omitted.push(translated);
-      return [];
-    }
-    const name = nameOf(layer, previousCount);
-    const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
-    const weights = weightsOfLayer(where, index, group ?? name);
-    const { layer: builder } = translated;
-    const built = typeof builder === 'function' ? buildFromFile(where, () => builder(taker, weights)) : builder;
-    previous.push(built);
-    return [
-      {
-        layer: built,
-        parameters: translated.read(taker, weights),
-        notes: translated.notes ?? [],
-        isFrozen: layer.config['trainable'] === false,
-      },
-    ];
-  });
+  const { converted, omitted } = convertLayers(taker, chain, tensors, options, nameOf);
   const layers = converted.map(({ layer }) => layer);
   if (layers.length === 0) throw new RangeError(`${where}: the model has no layers.`);
   const names = namesOf(layers);
@@ -106,9 +75,70 @@ export function modelOf(
     ),
   );
   checkLeft(where, tensors, taker);
-  const notes = [
-    ...omitted,
-    ...converted.flatMap((each) => each.notes),
+  return { model, notes: [...omitted, ...notesOf(converted, names, constants)] };
+}
+
+/** A converted layer, its parameters, and notes for the user. */
+interface Converted {
+  readonly layer: Layer;
+  readonly parameters: Readonly<Record<string, Tensor>>;
+  readonly notes: readonly string[];
+  /** Whether Keras does not train it. */
+  readonly isFrozen: boolean;
+}
+
+/** Converts the layers of a chain that have an effect at prediction. Also returns the notes of those that have none. */
+function convertLayers(
+  taker: Taker,
+  chain: readonly KerasLayer[],
+  tensors: Readonly<Record<string, Tensor>>,
+  options: TranslateOptions,
+  nameOf: (layer: KerasLayer, previousCount: number) => string,
+): { readonly converted: readonly Converted[]; readonly omitted: readonly string[] } {
+  const { where } = taker;
+  const counts = new Map<string, number>();
+  const groups = weightGroups(tensors);
+  const index = weightIndex(tensors);
+  const stepCounts = stepsOf(chain);
+  let previous: Layer[] = [];
+  const omitted: string[] = [];
+  const converted = chain.flatMap((layer, i): Converted[] => {
+    if (layer.className === 'RepeatVector') previous = [];
+    const steps = stepCounts[i] === undefined ? undefined : stepsThrough(previous, stepCounts[i]);
+    const translated = buildFromFile(where, () => translate(where, layer, { ...options, steps }));
+    const previousCount = counts.get(layer.className) ?? 0;
+    counts.set(layer.className, previousCount + 1);
+    if (typeof translated !== 'object') {
+      if (translated !== undefined) omitted.push(translated);
+      return [];
+    }
+    const name = nameOf(layer, previousCount);
+    const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
+    const weights = weightsOfLayer(where, index, group ?? name);
+    const { layer: builder } = translated;
+    const built = typeof builder === 'function' ? buildFromFile(where, () => builder(taker, weights)) : builder;
+    previous.push(built);
+    return [
+      {
+        layer: built,
+        parameters: translated.read(taker, weights),
+        notes: translated.notes ?? [],
+        isFrozen: layer.config['trainable'] === false,
+      },
+    ];
+  });
+  return { converted, omitted };
+}
+
+/** The notes of layers, and on what Keras does not train. @param constants the paths of parameters that it lacks */
+function notesOf(
+  converted: readonly Converted[],
+  names: readonly string[],
+  constants: readonly string[],
+): readonly string[] {
+  const added = converted.flatMap(({ layer }) => (needsKerasLayers(layer) ? [layer.name] : []));
+  return [
+    ...converted.flatMap(({ notes }) => notes),
     ...converted.flatMap(({ isFrozen, parameters }, i) =>
       isFrozen && Object.keys(parameters).length > 0
         ? [`${names[i]} has trainable=False in Keras: train with freeze(['${names[i]}'], …)`]
@@ -117,11 +147,10 @@ export function modelOf(
     ...constants.map(
       (path) => `${path} is constant in Keras (use_bias, scale or center is false): train with freeze(['${path}'], …)`,
     ),
+    ...(added.length > 0
+      ? [`to load the model from a file of save, pass customObjects: kerasLayers() for ${listed(added)}`]
+      : []),
   ];
-  const added = layers.filter(needsKerasLayers).map(({ name }) => name);
-  if (added.length > 0)
-    notes.push(`to load the model from a file of save, pass customObjects: kerasLayers() for ${listed(added)}`);
-  return { model, notes };
 }
 
 /** Whether a layer is one of {@link kerasLayers}. */
@@ -183,7 +212,7 @@ function weightGroups(tensors: Readonly<Record<string, Tensor>>): ReadonlyMap<st
 }
 
 /** The layers of a Sequential model, or of a functional model that is a single chain. */
-function layersOf(where: string, json: Json): readonly KerasLayer[] {
+function layersOf(where: string, json: Json, options: TranslateOptions): readonly KerasLayer[] {
   const outer = isJsonObject(json) ? json : {};
   const { class_name: className, config } = outer;
   if (className !== 'Sequential' && className !== 'Functional' && className !== 'Model') {
@@ -210,7 +239,7 @@ function layersOf(where: string, json: Json): readonly KerasLayer[] {
   const maskNames = new Set(masks.map(({ name }) => name));
   const inChain = (entries as readonly Json[]).filter((_, i) => !isMask(layers[i]!));
   inChain.forEach((entry, i) => {
-    checkInbound(where, entry, chain, i, maskNames);
+    checkInbound(where, entry, chain, i, maskNames, options);
   });
   const outputs = isJsonObject(config) ? config['output_layers'] : undefined;
   const sources = outputs === undefined ? [] : sourcesIn([outputs]);
@@ -228,7 +257,8 @@ const maskOperations: readonly string[] = ['NotEqual', 'Any'];
 
 /**
  * @param masks the names of the operations that compute masks, whose results may only be the argument `mask`
- * @throws RangeError unless the only input of a layer is the output of the previous one in the list
+ * @throws RangeError unless the only input of a layer is the output of the previous one in the list, or if the layer
+ * runs as in training
  */
 function checkInbound(
   where: string,
@@ -236,10 +266,15 @@ function checkInbound(
   layers: readonly KerasLayer[],
   i: number,
   masks: ReadonlySet<string>,
+  { isTensorFlowJs }: TranslateOptions,
 ): void {
   const { name } = layers[i]!;
   const inbound = (entry as JsonObject)['inbound_nodes'] ?? [];
   const calls = Array.isArray(inbound) ? (inbound as readonly Json[]) : [inbound];
+  // In Keras 2, whose calls are lists, the argument applies to predictions, too; Keras 3 and TensorFlow.js override it.
+  const isInTraining = (call: Json): boolean => !isJsonObject(call) && JSON.stringify(call).includes('"training":true');
+  if (!isTensorFlowJs && calls.some(isInTraining))
+    fail(where, `${name} is called with training=True, so that it also runs as in training to predict`);
   const sources = calls.flatMap((call) => {
     const kwargs = isJsonObject(call) && isJsonObject(call['kwargs']) ? call['kwargs'] : undefined;
     if (kwargs?.['mask'] === undefined) return sourcesIn(call);

@@ -46,10 +46,13 @@ export function kerasPooling(options: { readonly kind: 'mean' | 'max' }): Layer 
  * Creates a layer that joins the vectors of all steps, `[T, B, I]` to `[B, T · I]`. It returns vectors per sequence
  * `[B, I]` unchanged.
  *
- * @param options `sequenceLength`: T, which must be known if there is a vector per step
+ * @param options `sequenceLength`: T, which must be known if there is a vector per step; `channelsFirst`: whether the
+ * result is `[B, I · T]`, the steps of each feature after each other
  */
-export function kerasFlatten(options: { readonly sequenceLength?: number } = {}): Layer {
-  const { sequenceLength } = options;
+export function kerasFlatten(
+  options: { readonly sequenceLength?: number; readonly channelsFirst?: boolean } = {},
+): Layer {
+  const { sequenceLength, channelsFirst = false } = options;
   const name = 'flatten';
   if (sequenceLength !== undefined) checkCount('kerasFlatten', 'sequenceLength', sequenceLength);
   return {
@@ -70,7 +73,7 @@ export function kerasFlatten(options: { readonly sequenceLength?: number } = {})
       const [T, B, I] = x.shape as [number, number, number];
       if (T !== sequenceLength)
         throw new RangeError(`${name}: expected sequences of ${counted(sequenceLength!, 'step')}, got ${T}.`);
-      return { output: reshape(transpose(x, [1, 0, 2]), [B, T * I]) };
+      return { output: reshape(transpose(x, channelsFirst ? [1, 2, 0] : [1, 0, 2]), [B, T * I]) };
     },
   };
 }

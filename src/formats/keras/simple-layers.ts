@@ -98,8 +98,13 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
   GlobalMaxPooling1D: /* @__PURE__ */ pooling('max'),
   MaxPooling1D: /* @__PURE__ */ windowPooling(maxPool1d),
   AveragePooling1D: /* @__PURE__ */ windowPooling(averagePool1d),
-  Flatten: (_where, _layer, { steps }) =>
-    withoutWeights(kerasFlatten(steps === undefined ? {} : { sequenceLength: steps })),
+  Flatten: (_where, { config }, { steps }) =>
+    withoutWeights(
+      kerasFlatten({
+        ...(steps !== undefined && { sequenceLength: steps }),
+        ...(config['data_format'] === 'channels_first' && { channelsFirst: true }),
+      }),
+    ),
   Rescaling(where, layer) {
     const [factor, offset] = [numbersOf(where, layer, 'scale', [1]), numbersOf(where, layer, 'offset', [0])];
     return withoutWeights(kerasScaling({ center: [0], factor, offset }));

@@ -28,8 +28,20 @@ import {
 import { checkResultShape } from './run-limit';
 import { reshapeValue } from './values';
 
-/** The windows of a node over one axis, without their size. @throws RangeError if they move over several axes */
-function consumeWindow(reader: NodeReader): Omit<Window, 'k'> & { readonly k: number | undefined } {
+/** The windows of a node over one axis. */
+interface NodeWindow extends Window {
+  /** Whether the larger part of the padding `'same'` is before the sequence. */
+  readonly isLower: boolean;
+}
+
+/** The windows over T steps. */
+const windowAt = ({ isLower, ...window }: NodeWindow, T: number): Window => {
+  const [less, more] = paddingOf(window, T);
+  return isLower ? { ...window, padding: [more, less] } : window;
+};
+
+/** Reads windows, of a size that may be missing. @throws RangeError if they move over several axes */
+function consumeWindow(reader: NodeReader): Omit<NodeWindow, 'k'> & { readonly k: number | undefined } {
   const single = (name: string): number | undefined => {
     const values = consumeAttribute(reader, name, 'ints');
     if (values !== undefined && values.length !== 1)
@@ -44,14 +56,16 @@ function consumeWindow(reader: NodeReader): Omit<Window, 'k'> & { readonly k: nu
     NOTSET: [pads?.[0] ?? 0, pads?.[1] ?? 0],
     VALID: 'valid',
     SAME_UPPER: 'same',
+    SAME_LOWER: 'same',
   };
   if (!Object.hasOwn(paddings, automatic))
-    throw new RangeError(`auto_pad must be NOTSET, VALID or SAME_UPPER, got ${automatic}`);
+    throw new RangeError(`auto_pad must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, got ${automatic}`);
   return {
     k: single('kernel_shape'),
     stride: single('strides') ?? 1,
     dilation: single('dilations') ?? 1,
     padding: paddings[automatic]!,
+    isLower: automatic === 'SAME_LOWER',
   };
 }
 
@@ -86,23 +100,24 @@ function checkWindows(reader: NodeReader, window: Window, steps: Variable, group
 export const convOperator: Operator = (reader) => {
   checkInputs(reader, ['float', 'float', 'float?']);
   const groups = consumeAttribute(reader, 'group', 'int') ?? 1;
-  const { k, stride, dilation, padding } = consumeWindow(reader);
+  const { k, ...consumed } = consumeWindow(reader);
   return singleOutput(reader, (x, w, bias) => {
     const [values, weight] = [x as Variable, w as Variable];
     if (weight.shape.length !== 3 || (k !== undefined && weight.shape[2] !== k))
       throw new RangeError(`the weight must be [O, I / group, ${k ?? 'k'}], got ${formatShape(weight.shape)}`);
     const parameters = { weight: transpose(weight, [2, 1, 0]), ...(bias && { bias: bias as Variable }) };
-    const window = { k: weight.shape[2]!, stride, dilation, padding };
     return overSteps(values, (steps) => {
+      const window = windowAt({ k: weight.shape[2]!, ...consumed }, steps.shape[0]!);
       checkWindows(reader, window, steps, groups);
       checkResultShape([windowsOver(window, steps.shape[0]!), steps.shape[1]!, weight.shape[0]!]);
-      return convolve(steps, parameters, { stride, dilation, groups, padding });
+      const { k: _, ...options } = window;
+      return convolve(steps, parameters, { ...options, groups });
     });
   });
 };
 
 /** The windows of a pooling node. */
-function consumePooling(reader: NodeReader): Window {
+function consumePooling(reader: NodeReader): NodeWindow {
   checkInputs(reader, ['float']);
   const { k, ...window } = consumeWindow(reader);
   if (k === undefined) throw new RangeError('the node must have the attribute kernel_shape');
@@ -111,10 +126,11 @@ function consumePooling(reader: NodeReader): Window {
 }
 
 export const maxPoolOperator: Operator = (reader) => {
-  const window = consumePooling(reader);
+  const consumed = consumePooling(reader);
   consumeAttribute(reader, 'storage_order', 'int');
   return singleOutput(reader, (x) =>
     overSteps(x as Variable, (steps) => {
+      const window = windowAt(consumed, steps.shape[0]!);
       checkWindows(reader, window, steps);
       return maxPool('MaxPool', steps, window);
     }),
@@ -123,14 +139,15 @@ export const maxPoolOperator: Operator = (reader) => {
 
 /** The mean over windows, in which padding counts only with count_include_pad. */
 export const averagePoolOperator: Operator = (reader) => {
-  const window = consumePooling(reader);
+  const consumed = consumePooling(reader);
   const countsPadding = consumeFlag(reader, 'count_include_pad');
   return singleOutput(reader, (x) =>
     overSteps(x as Variable, (steps) => {
+      const T = steps.shape[0]!;
+      const window = windowAt(consumed, T);
       checkWindows(reader, window, steps);
       const means = averagePool(steps, window);
       if (countsPadding) return means;
-      const T = steps.shape[0]!;
       const ones = operand('AveragePool', full([T, 1, 1], 1));
       return divide(means, averagePool(ones, window));
     }),

@@ -40,6 +40,11 @@ export const batchNormalization: Operator = (reader) => {
   consumeAttribute(reader, 'momentum', 'float');
   if (consumeFlag(reader, 'training_mode'))
     throw new RangeError('training_mode must be 0. Export the model for inference');
+  // Before opset 14, a node with the outputs of training normalizes by the statistics of the batch.
+  if (reader.opset < 14 && reader.node.outputs.some((name, i) => i > 0 && name !== ''))
+    throw new RangeError(
+      `the node must have 1 output, got ${reader.node.outputs.length}. Export the model for inference`,
+    );
   if (reader.opset < 9 && consumeAttribute(reader, 'spatial', 'int') === 0)
     throw new RangeError('the attribute spatial must be 1, got 0');
   const prepared = singleOutput(reader, (x, ...values) => {

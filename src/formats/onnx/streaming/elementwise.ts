@@ -14,6 +14,7 @@ import {
   squareRoot,
 } from '../../../kernels/elementwise';
 import type { Kernels } from '../../../kernels/kernel';
+import { isArrayOf } from '../../../tensor/arrays';
 import { broadcastShapes, type Shape, sizeOf } from '../../../tensor/shape';
 import { consumeAttribute, labelOf } from '../node-reader';
 import { clamp, elu, hardSigmoid, type Pointwise } from '../pointwise';
@@ -26,6 +27,7 @@ import {
   constant,
   elementsOf,
   expanded,
+  integers,
   isConstant,
   undecided,
   type View,
@@ -36,7 +38,7 @@ type UnaryKernel = (k: Kernels) => (y: number, x: number, n: number) => void;
 
 /** Applies a function to all elements; with a kernel, if it has one. */
 function mapped(plan: Plan, x: View, f: Map, kernel?: UnaryKernel): View {
-  if (isConstant(x)) return constant(x.shape, elementsOf(x).map(f));
+  if (isConstant(x)) return computed(x.shape, elementsOf(x), f);
   const source = compact(plan, x);
   const y = newView(plan, x.shape, source.strides);
   const n = sizeOf(x.shape);
@@ -52,6 +54,14 @@ function mapped(plan: Plan, x: View, f: Map, kernel?: UnaryKernel): View {
     });
   return y;
 }
+
+/** The constant of the results of a function; those of integers are clamped to 32 bits. */
+const computed = (
+  shape: Shape,
+  elements: Float32Array | Int32Array,
+  f: (element: number, i: number) => number,
+): Constant =>
+  isArrayOf('Int32Array', elements) ? integers(shape, Array.from(elements, f)) : constant(shape, elements.map(f));
 
 const unary =
   (prepare: (node: PlannedNode) => readonly [f: Map, kernel?: UnaryKernel]): PlanOperator =>
@@ -105,15 +115,12 @@ export function paired(plan: Plan, a: View, b: View, f: Pair, kernel?: BinaryKer
 
 const isRepeated = ({ shape, strides }: View): boolean => strides.some((stride, i) => stride === 0 && shape[i] !== 1);
 
-function pairedConstants(shape: Shape, a: Constant, b: Constant, f: Pair): View {
+function pairedConstants(shape: Shape, a: Constant, b: Constant, f: Pair): Constant {
   const [x, z] = [a, b].map((operand) => elementsOf(expanded(operand, shape))) as [
     Float32Array | Int32Array,
     Float32Array | Int32Array,
   ];
-  return constant(
-    shape,
-    x.map((value, i) => f(value, z[i]!)),
-  );
+  return computed(shape, x, (value, i) => f(value, z[i]!));
 }
 
 /** Integers are always constants, and the integer array of the results truncates their quotients. */
@@ -136,7 +143,7 @@ const comparison =
     const [a, b] = [required(node, 0), required(node, 1)];
     const shape = broadcastShapes('inputs', a.shape, b.shape);
     if (!isConstant(a) || !isConstant(b)) return [undecided(shape, a.dependsOn ?? b.dependsOn ?? labelOf(node.node))];
-    const { data, ...view } = pairedConstants(shape, a, b, (x, y) => Number(holds(x, y))) as Constant;
+    const { data, ...view } = pairedConstants(shape, a, b, (x, y) => Number(holds(x, y)));
     return [{ ...view, kind: 'int', data: Int32Array.from(data) }];
   };
 

@@ -3,9 +3,9 @@
 import { sizeOf, stridesOf } from '../../../tensor/shape';
 import { consumeAttribute } from '../node-reader';
 import { checkResultShape } from '../run-limit';
-import { addCopy, contiguous, newFilled, place } from './plan';
-import { floats, numbersOf, optionalConstant, type PlanOperator } from './planner';
-import { elementsOf, isConstant } from './view';
+import { addCopy, contiguous, newFilled, type Plan, place } from './plan';
+import { floats, numbersOf, optionalConstant, type PlannedNode, type PlanOperator } from './planner';
+import { elementsOf, isConstant, type View } from './view';
 
 /** Maps a position of the padded axis to the input; −1 for a constant. */
 type Source = (position: number, length: number) => number;
@@ -17,29 +17,37 @@ const sources: Readonly<Record<string, Source>> = {
     position < 0 ? -position : position < length ? position : 2 * (length - 1) - position,
 };
 
-/**
- * The pads are an attribute before opset 11, an input since; opset 18 added the axes. Padding by no elements is the
- * identity in every mode.
- */
-export const pad: PlanOperator = (node) => {
-  const { plan } = node;
-  const input = floats(node, 0);
-  const rank = input.shape.length;
-  const mode = consumeAttribute(node, 'mode', 'string') ?? 'constant';
+/** The numbers of elements to add before and after each axis; negative ones crop it. */
+interface Pads {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+/** Reads the pads: an attribute before opset 11, an input since; opset 18 added the axes. */
+function readPads(node: PlannedNode, rank: number): Pads {
   const pads = consumeAttribute(node, 'pads', 'ints') ?? numbersOf(node, 1) ?? [];
-  const axes = numbersOf(node, 3)?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? [...input.shape.keys()];
+  const axes = numbersOf(node, 3)?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? [...new Array(rank).keys()];
   if (pads.length !== 2 * axes.length)
     throw new RangeError(`pads must have length ${2 * axes.length}, got ${pads.length}`);
-  const constants = optionalConstant(node, 2);
-  const value = constants === undefined ? (consumeAttribute(node, 'value', 'float') ?? 0) : elementsOf(constants)[0]!;
-  if (pads.every((count) => count === 0)) return [input];
-  const source = Object.hasOwn(sources, mode) ? sources[mode]! : undefined;
-  if (source === undefined) throw new RangeError(`mode must be ${Object.keys(sources).join(', ')}, got ${mode}`);
-  const x = contiguous(plan, input);
   const [before, after] = [new Array<number>(rank).fill(0), new Array<number>(rank).fill(0)];
   axes.forEach((axis, i) => {
     [before[axis], after[axis]] = [pads[i]!, pads[axes.length + i]!];
   });
+  return { before, after };
+}
+
+/** Padding by no elements is the identity in every mode. */
+export const pad: PlanOperator = (node) => {
+  const { plan } = node;
+  const input = floats(node, 0);
+  const mode = consumeAttribute(node, 'mode', 'string') ?? 'constant';
+  const { before, after } = readPads(node, input.shape.length);
+  const constants = optionalConstant(node, 2);
+  const value = constants === undefined ? (consumeAttribute(node, 'value', 'float') ?? 0) : elementsOf(constants)[0]!;
+  if ([...before, ...after].every((count) => count === 0)) return [input];
+  const source = Object.hasOwn(sources, mode) ? sources[mode]! : undefined;
+  if (source === undefined) throw new RangeError(`mode must be ${Object.keys(sources).join(', ')}, got ${mode}`);
+  const x = contiguous(plan, input);
   const shape = checkResultShape(x.shape.map((length, axis) => length + before[axis]! + after[axis]!));
   x.shape.forEach((length, axis) => {
     const most = Math.max(before[axis]!, after[axis]!);
@@ -48,37 +56,38 @@ export const pad: PlanOperator = (node) => {
   });
   const y = newFilled(plan, shape, value);
   const from = isConstant(x) ? place(plan, elementsOf(x)) : x.offset;
-  // The inside, which negative pads crop, and then the elements around it.
-  const lows = before.map((count) => Math.max(0, count));
-  const lengths = x.shape.map((length, axis) => length + Math.min(0, before[axis]!) + Math.min(0, after[axis]!));
-  const inputStrides = stridesOf(x.shape);
-  const at = (strides: readonly number[], counts: readonly number[]): number =>
-    counts.reduce((offset, count, axis) => offset + count * strides[axis]!, 0);
-  addCopy(
-    plan,
-    { ...y, shape: lengths, offset: y.offset + at(y.strides, lows) },
-    {
-      ...y,
-      shape: lengths,
-      strides: inputStrides,
-      offset:
-        from +
-        at(
-          inputStrides,
-          before.map((count) => Math.max(0, -count)),
-        ),
-    },
-  );
-  const pairs = mode === 'constant' ? [] : borderPairs(shape, x.shape, before, source);
-  const { memory } = plan;
-  const target = y.offset;
-  if (pairs.length > 0)
-    plan.steps.push(() => {
-      const m = memory.view;
-      for (let i = 0; i < pairs.length; i += 2) m[target + pairs[i]!] = m[from + pairs[i + 1]!]!;
-    });
+  copyInside(plan, y, { ...y, shape: x.shape, strides: stridesOf(x.shape), offset: from }, { before, after });
+  if (mode !== 'constant') copyBorder(plan, y.offset, from, borderPairs(shape, x.shape, before, source));
   return [y];
 };
+
+/** Adds the step that copies x to the inside of y. */
+function copyInside(plan: Plan, y: View, x: View, { before, after }: Pads): void {
+  const shape = x.shape.map((length, axis) => length + Math.min(0, before[axis]!) + Math.min(0, after[axis]!));
+  const offsetIn = ({ strides, offset }: View, counts: readonly number[]): number =>
+    counts.reduce((sum, count, axis) => sum + Math.max(0, count) * strides[axis]!, offset);
+  addCopy(
+    plan,
+    { ...y, shape, offset: offsetIn(y, before) },
+    {
+      ...x,
+      shape,
+      offset: offsetIn(
+        x,
+        before.map((count) => -count),
+      ),
+    },
+  );
+}
+
+/** Adds the step that copies the elements around the inside. */
+function copyBorder({ steps, memory }: Plan, to: number, from: number, pairs: Int32Array): void {
+  if (pairs.length > 0)
+    steps.push(() => {
+      const m = memory.view;
+      for (let i = 0; i < pairs.length; i += 2) m[to + pairs[i]!] = m[from + pairs[i + 1]!]!;
+    });
+}
 
 /** The positions of the elements around the inside, each with the position in the input that it copies. */
 function borderPairs(

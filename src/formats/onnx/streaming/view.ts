@@ -5,6 +5,7 @@
 
 import { isArrayOf } from '../../../tensor/arrays';
 import { type Shape, sizeOf, stridesOf } from '../../../tensor/shape';
+import { clampedIntTensor } from '../int-tensors';
 import type { Kind } from '../node-reader';
 import { checkResultShape } from '../run-limit';
 
@@ -37,8 +38,9 @@ export const constant = (shape: Shape, data: Float32Array | Int32Array): Constan
   data,
 });
 
-/** Creates a constant of integers. */
-export const integers = (shape: Shape, values: readonly number[]): Constant => constant(shape, Int32Array.from(values));
+/** Creates a constant of integers, which are clamped to 32 bits. */
+export const integers = (shape: Shape, values: ArrayLike<number>): Constant =>
+  constant(shape, clampedIntTensor(shape, values).data);
 
 /** Integers that depend on the inputs of a step, and the node that computes them. */
 export const undecided = (shape: Shape, dependsOn: string): View => ({
