@@ -67,7 +67,7 @@ interface Options {
 
 /**
  * The hidden states of all steps, with the gates in the orders i o f c and z r h of ONNX. Only the gates and the
- * candidate are clipped, not the cell state, as in ONNX Runtime and OpenVINO.
+ * candidate are clipped, not the cell state, as in ONNX Runtime.
  */
 function reference(opType: string, w: Weights, all: readonly F[], { clip = Infinity, ...options }: Options): number[] {
   const [f, g] = all.map(

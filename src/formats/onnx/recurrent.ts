@@ -190,7 +190,7 @@ function cellsOf(
   return directions.map((_, d) => {
     const own = all.slice(d * defaults.length, (d + 1) * defaults.length);
     const isDefault = clip === undefined && own.every(({ name }, i) => name === defaults[i]);
-    // As in ONNX Runtime and OpenVINO, the cell state of an LSTM is not clipped before its activation h.
+    // As in ONNX Runtime, the cell state of an LSTM is not clipped before its activation h.
     const [f, g, h] = own.map(({ apply }, i) => (i === 2 ? apply : clipped(apply, clip))) as [Apply, Apply, Apply];
     if (opType === 'RNN') return simpleRnn({ activation: f });
     if (opType === 'GRU') return gruWith({ gateActivation: f, activation: g, reset });
