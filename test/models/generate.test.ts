@@ -27,6 +27,10 @@ it('generate appends the id with the largest logit of the sequence so far, with 
   expect([...generate(net, { prompt: [2, 0, 1], length: 8, temperature: 0 })]).toEqual(ids.slice(3));
 });
 
+it('generate returns no ids with a length of 0', () => {
+  expect(generate(net, { prompt: [1], length: 0 })).toEqual(new Int32Array(0));
+});
+
 it('rejects an empty prompt', () => {
   expect(() => generate(net, { prompt: [], length: 1 })).toThrow(/at least one id/);
 });

@@ -89,6 +89,7 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const satisfies readon
 
 it.each<[string, Optimizer, Optimizer]>([
   ['sgd', sgd(), sgd(0.01, { momentum: 0, nesterov: false })],
+  ['sgd with momentum', sgd(0.01, { momentum: 0.9 }), sgd(0.01, { momentum: 0.9, nesterov: false })],
   ['rmsprop', rmsprop(), rmsprop(0.001, { rho: 0.9, epsilon: 1e-8, momentum: 0 })],
   ['centeredRmsprop', centeredRmsprop(), centeredRmsprop(0.001, { rho: 0.9, epsilon: 1e-8, momentum: 0 })],
   ['adagrad', adagrad(), adagrad(0.01, { epsilon: 1e-10, initialAccumulator: 0 })],
