@@ -163,3 +163,11 @@ it.each([
     message,
   );
 });
+
+it('a weight or bias for another number of channels is rejected', () => {
+  const run = (weight: Tensor, bias: Tensor, options = {}) =>
+    compute({ weight, bias }, (p) => convolve(full([5, 1, 4], 1), p, options));
+  expect(() => run(full([3, 3, 2], 1), full([2], 1))).toThrow('weight must be [k, I / groups, O] = [*, 4, *]');
+  expect(() => run(full([3, 4, 2], 1), full([2], 1), { groups: 2 })).toThrow('[k, I / groups, O] = [*, 2, *]');
+  expect(() => run(full([3, 4, 2], 1), full([3], 1))).toThrow('convolve: bias must be [O] = [2], got [3]');
+});

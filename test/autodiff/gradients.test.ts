@@ -152,6 +152,17 @@ it.each(Object.entries(operations))('%s: the gradient is within 1e-6 of finite d
   expect(error, JSON.stringify(worst)).toBeLessThan(1e-6);
 });
 
+it('checkGradients returns the largest error of a wrong gradient, and its element', () => {
+  // The gradient of w · stopGradient(w) is w, that of its value 2w: the error is |w| / max(1, 2|w|).
+  const wrong = (w: number[]) => checkGradients({ w: tensor(w) }, (p) => sum(multiply(p.w, stopGradient(p.w))));
+  const { error, worst, checked } = wrong([0.25, 3, -0.25]);
+  expect(error).toBeCloseTo(0.5, 6);
+  expect(worst).toEqual({ path: 'w', index: 1, analytic: 3, numeric: expect.closeTo(6, 6) });
+  expect(checked).toBe(3);
+  // With NaN, all errors are NaN; the first one is kept.
+  expect(wrong([3, NaN, 0.25])).toMatchObject({ error: NaN, worst: { index: 0 } });
+});
+
 it('checkGradients rejects a step of 0 and a function without a scalar', () => {
   const w = { w: tensor([3]) };
   expect(() => checkGradients(w, (p) => sum(p.w), { step: 0 })).toThrow('checkGradients: step must be a finite number');
@@ -160,10 +171,20 @@ it('checkGradients rejects a step of 0 and a function without a scalar', () => {
   );
 });
 
+it('concat rejects parts whose other axes have other lengths', () => {
+  expect(() => compute({}, () => concat([full([2, 3], 1), full([2, 4], 1)]))).toThrow(
+    'concat: parts[1] must be like parts[0] = [*, 3], got [2, 4].',
+  );
+});
+
 it('mask rejects a mask that does not match the leading axes', () => {
   expect(() => compute({ x: full([1, 2], 1) }, (p) => mask(p.x, full([3, 1], 1)))).toThrow(
     'mask: keep must be [1, 2], the leading axes of x, got [3, 1].',
   );
+});
+
+it('leakyRelu has a slope of 0.01 by default', () => {
+  expect(compute({ x: tensor([-3, 0, 2]) }, (p) => leakyRelu(p.x))).toEqual(tensor([-0.03, 0, 2]));
 });
 
 it('every operation has a nonzero gradient', () => {

@@ -140,5 +140,6 @@ it('rejects a gain of another size, empty rows, and a negative epsilon', () => {
     'layerNormalize: gain must be [n] = [3], got [2]',
   );
   expect(() => compute({}, () => layerNormalize(full([2, 0], 1)))).toThrow('layerNormalize: x');
+  expect(() => compute({}, () => layerNormalize(full([2, 3], 1), { epsilon: -1 }))).toThrow('layerNormalize: epsilon');
   expect(() => layerNorm({ epsilon: -1 })).toThrow('layerNorm: epsilon');
 });

@@ -20,6 +20,7 @@ import {
   meanSquaredError,
   multiply,
   normal,
+  predict,
   type RunOptions,
   recompute,
   recurrent,
@@ -162,6 +163,39 @@ describe('runInSegments', () => {
         (p) => runInSegments(perSequence, p, inputs, { training: true, random: createRandom(7) }, segment).output,
       );
     expect(outputs(1)).toEqual(outputs(5));
+    expect(outputs(1)).not.toEqual(predict(perSequence, inputs));
+  });
+
+  it('segments have different dropout masks per step', () => {
+    const model = modelOf(dropout(0.5));
+    const { data } = compute(
+      model.parameters,
+      (p) => runInSegments(model, p, inputs, { training: true, random: createRandom(7) }, 3).output,
+    );
+    const masks = data.map((value, i) => value / inputs.data[i]!);
+    expect(new Set(masks)).toEqual(new Set([0, 2]));
+    const size = 3 * B * I;
+    expect(masks.slice(0, size)).not.toEqual(masks.slice(size, 2 * size));
+  });
+
+  it('runs the layers once per segment', () => {
+    const steps: (number | undefined)[] = [];
+    const counting: Layer = {
+      name: 'counting',
+      causal: true,
+      output: (features) => features,
+      parameters: () => ({}),
+      run: (_, x) => {
+        steps.push(x.shape[0]);
+        return { output: x as Variable };
+      },
+    };
+    const model = modelOf(counting);
+    compute(model.parameters, (p) => runInSegments(model, p, inputs, {}, 5).output);
+    expect(steps).toEqual([5, 5, 1]);
+    // By default, a segment has ⌈√11⌉ steps.
+    compute(model.parameters, (p) => runInSegments(model, p, inputs).output);
+    expect(steps.slice(3)).toEqual([4, 4, 3]);
   });
 
   it('training in segments gives the same losses as training on whole sequences', async () => {

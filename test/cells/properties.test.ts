@@ -426,8 +426,22 @@ it.each([
   ['layerNormRnn', layerNormRnn],
   ['layerNormLstm', layerNormLstm],
   ['layerNormGru', layerNormGru],
-])('%s rejects a negative epsilon', (name, create) => {
+])('%s has an epsilon of 1e-5 by default, and rejects a negative one', (name, create) => {
+  // The variances are about 1e-5.
+  const run = (cell: Cell) => {
+    const p = initializeCell(cell, { inputSize: I, hiddenSize: H, random: 1 });
+    return compute(p, (p) => unroll(cell, p, normal(0, 0.003)([4, 2, I], createRandom(2))).outputs);
+  };
+  expect(run(create() as Cell)).toEqual(run(create({ epsilon: 1e-5 }) as Cell));
+  expect(run(create() as Cell)).not.toEqual(run(create({ epsilon: 2e-5 }) as Cell));
   expect(() => create({ epsilon: -1 })).toThrow(`${name}: epsilon must be a finite number of at least 0, got -1.`);
+});
+
+it('a cell that is a function needs an initial state', () => {
+  const cell: CellFunction = (_, x, { h }) => ({ h: add(x, h!) });
+  expect(() => compute({}, () => unroll(cell, {}, full([2, 1, H], 1)).outputs)).toThrow(
+    'unroll: initialState must hold at least one state of a cell that is a function, got none.',
+  );
 });
 
 it.each<[string, Cell | CellFunction]>([

@@ -284,6 +284,11 @@ describe('words', () => {
     expect(() => wordVocabulary(' \t ')).toThrow('wordVocabulary: text must hold at least one word');
   });
 
+  it('orders equally frequent words by code point, a word after its beginning', () => {
+    expect(wordVocabulary('ab abc a b 🐋 ！', { marks: [] }).tokens).toEqual(['a', 'ab', 'abc', 'b', '！', '🐋']);
+    expect(wordVocabulary('b a abc ab', { marks: [] }).tokens).toEqual(['a', 'ab', 'abc', 'b']);
+  });
+
   it('are converted to lower case on request, also by encode', () => {
     const vocabulary = wordVocabulary('The whale the Whale', { lowercase: true, marks: [] });
     expect(vocabulary.tokens).toEqual(['the', 'whale']);

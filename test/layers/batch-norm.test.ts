@@ -276,5 +276,9 @@ it('rejects wrong options, and training in segments', () => {
     compute(model.parameters, (p) => runInSegments(model, p, x, { training, random }, 2).output);
   expect(run(false)).toEqual(predict(model, x));
   expect(() => run(true)).toThrow(/runInSegments: layer batchNorm needs the statistics of all steps/);
+  const inner = sequential([residual([batchNorm()])], { inputSize: I });
+  expect(() =>
+    compute(inner.parameters, (p) => runInSegments(inner, p, x, { training: true, random }, 2).output),
+  ).toThrow(/runInSegments: layer residual needs the statistics of all steps/);
   expect(predict(sequential([batchNorm()], { inputSize: 1 }), tensor([[[2]]])).data[0]).toBeCloseTo(2, 4);
 });

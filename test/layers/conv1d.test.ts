@@ -373,6 +373,16 @@ it.each([
   expect(call).toThrow(message);
 });
 
+it('a stream without an assigned state continues from zeros', () => {
+  const model = sequential([conv1d({ size: 2, kernelSize: 3, padding: 'causal' })], { inputSize: 1, seed: 1 });
+  const running = stream(model);
+  const first = advance(running, tensor([[2]]));
+  for (const state of [undefined, {}, { conv: {} }]) {
+    running.state = state;
+    expect(advance(running, tensor([[2]]))).toEqual(first);
+  }
+});
+
 it('rejects a wrong state of a stream', () => {
   const running = stream(modelOf({ padding: 'causal' }));
   expect(() => {

@@ -10,6 +10,7 @@ import {
   customModel,
   dense,
   dotScore,
+  embedding,
   full,
   type Layer,
   lstm,
@@ -70,6 +71,19 @@ it('windows of stride 1 with padding preserve the number of steps, also in a res
   expect(() => sequential([residual([maxPool1d({ windowSize: 2, padding: 'same' })])], { inputSize: 1 })).toThrow(
     'the inner layers must preserve the number of steps',
   );
+});
+
+it('the parameters of dense and embedding have the values of their initializers', () => {
+  const [ones, twos, threes] = [1, 2, 3].map((value) => (shape: readonly number[]) => full(shape, value));
+  const layer = dense({ size: 2, weightInitializer: twos, biasInitializer: threes });
+  const model = sequential([embedding({ vocabularySize: 3, size: 1, initializer: ones }), layer]);
+  expect(model.data).toEqual(Float32Array.of(1, 1, 1, 2, 2, 3, 3));
+});
+
+it('the weights of an embedding are drawn from N(0, 1) by default', () => {
+  const { data } = sequential([embedding({ vocabularySize: 1000, size: 20 })], { seed: 1 });
+  // The standard error is √(2 / 20000) = 0.01.
+  expect(Math.abs(data.reduce((sum, value) => sum + value ** 2, 0) / data.length - 1)).toBeLessThan(0.05);
 });
 
 it('rejects an initial value of another shape, and a target axis other than 0 and 1', () => {

@@ -128,6 +128,25 @@ it.each(models.slice(0, 2))('evaluate is bit-identical to one run: %s', (_, mode
   expect(evaluate(model, batches[0]!, { loss: meanSquaredError, metrics })).toEqual(runs[0]);
 });
 
+it('at least 1024 rows run in parts of 512', () => {
+  const steps: (number | undefined)[] = [];
+  const recording: Layer = {
+    name: 'recording',
+    causal: true,
+    output: (input) => input,
+    run: (_, input) => {
+      if (!('storage' in input)) throw new TypeError('recording: expected vectors.');
+      steps.push(input.shape[0]);
+      return { output: input };
+    },
+  };
+  const model = sequential([recording], { inputSize: 1 });
+  predict(model, full([511, 2, 1], 0));
+  expect(steps).toEqual([511]);
+  predict(model, full([600, 2, 1], 0));
+  expect(steps.slice(1)).toEqual([256, 256, 88]);
+});
+
 it('ids run in parts as well, and a wrong one is reported at its position', () => {
   const model = sequential([embedding({ vocabularySize: 9, size: 3 }), recurrent(gru(), { hiddenSize: 4 })], {
     seed: 1,

@@ -66,16 +66,18 @@ describe.each(
   });
 });
 
-it('a predictor keeps the parameters of its creation, and a new one sees changes', () => {
+// Inputs of 600 steps are run in chunks.
+it.each([4, 600])('a predictor keeps the parameters of its creation, and a new one sees changes, T = %d', (T) => {
   const model = sequential([recurrent(gru(), { hiddenSize: 6 })], { inputSize: 7, seed: 1 });
-  const before = predict(model, inputs(4, 2));
+  const x = inputs(T, 2);
+  const before = predict(model, x);
   const predictor = createPredictor(model);
   model.data.fill(0.25);
-  expect(predictor.predict(inputs(4, 2))).toEqual(before);
-  const after = createPredictor(model).predict(inputs(4, 2));
-  expect(after).toEqual(predict(model, inputs(4, 2)));
+  expect(predictor.predict(x)).toEqual(before);
+  const after = createPredictor(model).predict(x);
+  expect(after).toEqual(predict(model, x));
   expect(after).not.toEqual(before);
-  expect(predictor.predict(inputs(4, 2))).toEqual(before);
+  expect(predictor.predict(x)).toEqual(before);
 });
 
 it('a predictor accepts ids, continues from a state, and its errors name the function and the layer', () => {

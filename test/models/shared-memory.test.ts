@@ -192,6 +192,21 @@ it('streamCell shares weights between cells, and keeps the streams apart', () =>
   expect([advance(b, x), advance(b, x)]).toEqual([first, second]);
 });
 
+it('streams of a model with one batch size share their buffers', () => {
+  const model = sequential([recurrent(lstm(), { hiddenSize: 64 })], { inputSize: 2 });
+  const running = stream(model);
+  const reserved = (): number => {
+    const { base, free } = defaultWorkspace();
+    return free.reduce((size, { start, end }) => size - (end - start), base);
+  };
+  const before = reserved();
+  const others = Array.from({ length: 20 }, () => stream(model));
+  expect(reserved()).toBe(before);
+  expect([running, ...others].map((one) => advance(one, tensor([[1, 2]])))).toEqual(
+    new Array(21).fill(tensor(predict(model, tensor([[[1, 2]]])).data, [1, 64])),
+  );
+});
+
 it('a zoneout rate of 0 or undefined changes no bit of a stream', () => {
   const x = normal(0, 1)([1, 3], createRandom(1));
   const outputs = (zoneout: Readonly<Record<string, number>>): Tensor[] => {

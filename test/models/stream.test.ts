@@ -214,6 +214,7 @@ it('streams are joined to one batch and split again without changing their outpu
       ],
     );
     last.state = joinStates(splitState(three.state!).slice(1));
+    expect(joinStates([last.state])).toEqual(last.state);
     check(
       advance(
         last,

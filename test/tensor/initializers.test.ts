@@ -10,13 +10,19 @@ import {
   type Initializer,
   identity,
   initializeCell,
+  layerNormLstm,
   lecunNormal,
   lecunUniform,
+  lstm,
+  lstmWith,
   normal,
   ones,
   orthogonal,
   type ParameterSpec,
+  projectedLstm,
+  relu,
   type Tensor,
+  tensor,
   truncatedNormal,
   uniform,
   zeros,
@@ -316,4 +322,14 @@ describe('a parameter without an initializer', () => {
       new TypeError('initializeCell: gain: the initializer must be a function, got undefined.'),
     );
   });
+});
+
+it.each([
+  ['lstm', lstm()],
+  ['lstmWith', lstmWith({ activation: relu })],
+  ['projectedLstm', projectedLstm({ projectionSize: 3 })],
+  ['layerNormLstm', layerNormLstm()],
+])('the forget bias of %s is 1, its other biases are 0', (_, cell) => {
+  const { bias } = initializeCell(cell as Cell, { inputSize: 1, hiddenSize: 2, random: 1 });
+  expect(bias).toEqual(tensor([0, 0, 1, 1, 0, 0, 0, 0]));
 });

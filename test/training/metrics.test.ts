@@ -175,6 +175,11 @@ describe('topKAccuracy', () => {
     expect(topKAccuracy(1)(logits, ids)).toBe(accuracy(logits, ids));
   });
 
+  it('counts the 5 largest logits by default', () => {
+    const logits = tensor(new Array<number[]>(7).fill([0, 3, 1, 6, 2, 5, 4]));
+    expect(topKAccuracy()(logits, intTensor([0, 1, 2, 3, 4, 5, 6]))).toBeCloseTo(5 / 7, 9);
+  });
+
   it('counts equal logits in order, and NaN as wrong', () => {
     const equal = tensor([[1, 1, 1, 0]]);
     const among = (k: number, id: number): number => topKAccuracy(k)(equal, intTensor([id]));

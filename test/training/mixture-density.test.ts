@@ -229,7 +229,7 @@ it('samples have the moments of the mixture; at temperature 0 they are the mean 
   expect(my).toBeCloseTo(-2, 1);
   expect(mean(second.map(([x, y]) => (x - mx) * (y - my))) / 0.5).toBeCloseTo(0.8, 1);
   const means = sampleMixture(outputs, { size: 2, random: createRandom(3), temperature: 0 }).data;
-  expect([...means.slice(0, 4)].map((value) => Math.round(1000 * value) / 1000)).toEqual([4, -2, 4, -2]);
+  expect(new Set(means.map((value) => Math.round(1000 * value) / 1000))).toEqual(new Set([4, -2]));
   expect(sampleMixture(outputs, { size: 2, random: createRandom(9) })).toEqual(
     sampleMixture(outputs, { size: 2, random: createRandom(9) }),
   );

@@ -87,6 +87,27 @@ describe.each((['portable', 'simd', 'relaxed', 'wide'] as const satisfies readon
   },
 );
 
+it.each<[string, Optimizer, Optimizer]>([
+  ['sgd', sgd(), sgd(0.01, { momentum: 0, nesterov: false })],
+  ['sgd with momentum', sgd(0.01, { momentum: 0.9 }), sgd(0.01, { momentum: 0.9, nesterov: false })],
+  ['rmsprop', rmsprop(), rmsprop(0.001, { rho: 0.9, epsilon: 1e-8, momentum: 0 })],
+  ['centeredRmsprop', centeredRmsprop(), centeredRmsprop(0.001, { rho: 0.9, epsilon: 1e-8, momentum: 0 })],
+  ['adagrad', adagrad(), adagrad(0.01, { epsilon: 1e-10, initialAccumulator: 0 })],
+  ['adam', adam(), adam(0.001, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })],
+  ['adamw', adamw(), adamw(0.001, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 })],
+  ['amsgrad', amsgrad(), amsgrad(0.001, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 })],
+])('%s has the documented default options', (_, byDefault, explicit) => {
+  const run = (optimizer: Optimizer): Tensor => {
+    const parameters = { w: tensor([0.5, -2]) };
+    const state = initializeOptimizer(optimizer, 2);
+    // The gradients of the second element are so small that its updates depend on epsilon.
+    for (const scale of [1, -0.2, 3])
+      applyOptimizer(optimizer, state, parameters, { w: tensor([0.3 * scale, 1e-8 * scale]) });
+    return parameters.w;
+  };
+  expect(run(byDefault)).toEqual(run(explicit));
+});
+
 it('the momentum of nadam depends only on the number of the update', () => {
   const [shared, first, second] = [nadam(0.1), nadam(0.1), nadam(0.1)];
   const update = (optimizer: Optimizer, step: number): number => {

@@ -19,10 +19,16 @@ it.each<[string, (step: number) => number, number[]]>([
 });
 
 // In training, the first negative rate can be far from the first update.
-it('reject factors and rates that become negative', () => {
+it('reject factors and rates that become negative, and no steps', () => {
   expect(() => stepDecay(1, { every: 2, factor: -0.5 })).toThrow(
     new RangeError('stepDecay: factor must be a finite number of at least 0, got -0.5.'),
   );
   expect(() => exponentialDecay(1, { every: 2, factor: -0.5 })).toThrow('exponentialDecay: factor must be ');
   expect(() => cosineDecay(1, { steps: 2, minRate: -0.1 })).toThrow('cosineDecay: minRate must be ');
+  expect(() => stepDecay(-1, { every: 2 })).toThrow('stepDecay: rate must be ');
+  expect(() => exponentialDecay(-1, { every: 2, factor: 0.5 })).toThrow('exponentialDecay: rate must be ');
+  expect(() => cosineDecay(-1, { steps: 2 })).toThrow('cosineDecay: rate must be ');
+  expect(() => stepDecay(1, { every: 0 })).toThrow('stepDecay: every must be an integer of at least 1, got 0.');
+  expect(() => cosineDecay(1, { steps: 0 })).toThrow('cosineDecay: steps must be an integer of at least 1, got 0.');
+  expect(() => warmup(1, { steps: 0 })).toThrow('warmup: steps must be an integer of at least 1, got 0.');
 });
