@@ -19,5 +19,13 @@ interface ArrayKinds {
  * of a frame, or of Node in a test environment with a DOM.
  */
 export function isArrayOf<K extends keyof ArrayKinds>(kind: K, value: unknown): value is ArrayKinds[K] {
-  return (value as { readonly [Symbol.toStringTag]?: unknown } | null | undefined)?.[Symbol.toStringTag] === kind;
+  return (value as Tagged)?.[Symbol.toStringTag] === kind;
 }
+
+/** Whether a value is an array, or a typed array of any kind. */
+export function isAnyArray(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) || /Array$/.test((value as Tagged)?.[Symbol.toStringTag] as string);
+}
+
+/** Typed arrays and buffers have the name of their kind as the tag; few other values have one. */
+type Tagged = { readonly [Symbol.toStringTag]?: string } | null | undefined;

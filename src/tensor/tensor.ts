@@ -1,6 +1,6 @@
 /** Tensors: plain data, a shape and a typed array that the garbage collector owns. */
 
-import { isArrayOf } from './arrays';
+import { isAnyArray, isArrayOf } from './arrays';
 import {
   checkCount,
   checkedSize,
@@ -26,8 +26,19 @@ export interface IntTensor {
   readonly data: Int32Array;
 }
 
-/** A number, or arrays of numbers nested to any depth. */
-export type Nested = number | readonly Nested[];
+/** A number, or arrays of numbers nested to any depth. The innermost arrays can be typed arrays. */
+export type Nested =
+  | number
+  | readonly Nested[]
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Uint16Array
+  | Uint32Array;
 
 /**
  * Whether a value is a {@link Tensor}.
@@ -56,15 +67,17 @@ function isShaped(value: unknown): value is { shape: Shape; data?: unknown } {
 /**
  * Creates a tensor from nested arrays, or from a flat array and a shape.
  *
- * @param values nested arrays of numbers, or a flat array in row-major order; a `Float32Array` is not copied
+ * @param values nested arrays of numbers, or a flat array in row-major order; they can be typed arrays, of which a
+ * `Float32Array` without rows is not copied
  * @param shape the shape of a flat array; by default, the shape of the nested arrays
  * @throws TypeError if a value is not a number
  * @throws RangeError if the nested arrays are ragged, or the size of the shape is not the number of values
  * @example
  * tensor([[1, 2, 3], [4, 5, 6]]).shape; // [2, 3]
  * tensor(new Float32Array(6), [2, 3]).shape; // [2, 3]
+ * tensor([Float64Array.of(1, 2), Float64Array.of(3, 4)]).shape; // [2, 2]
  */
-export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
+export function tensor(values: Nested, shape?: Shape): Tensor {
   const isFlat = isArrayOf('Float32Array', values);
   const { flat, nested } = isFlat ? { flat: values, nested: [values.length] } : flatten('tensor', values);
   checkSize('tensor', 'a tensor', shape ?? nested, flat.length);
@@ -74,7 +87,8 @@ export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
 /**
  * Creates a tensor of integers, for token ids, classes and lengths.
  *
- * @param values nested arrays, or a flat array in row-major order; an `Int32Array` is not copied
+ * @param values nested arrays, or a flat array in row-major order; they can be typed arrays, of which an `Int32Array`
+ * without rows is not copied
  * @param shape the shape of a flat array; by default, the shape of the nested arrays
  * @throws TypeError if a value is not a number
  * @throws RangeError if a value is not a 32-bit integer, the nested arrays are ragged, or the size of the shape is not
@@ -82,7 +96,7 @@ export function tensor(values: Nested | Float32Array, shape?: Shape): Tensor {
  * @example
  * intTensor([[3, 1], [4, 1]]).shape; // [2, 2]
  */
-export function intTensor(values: Nested | Int32Array, shape?: Shape): IntTensor {
+export function intTensor(values: Nested, shape?: Shape): IntTensor {
   const isFlat = isArrayOf('Int32Array', values);
   const { flat, nested } = isFlat ? { flat: values, nested: [values.length] } : flatten('intTensor', values);
   const invalid = flat.findIndex((value) => (value | 0) !== value);
@@ -204,13 +218,14 @@ function swapLeading<X extends Tensor | IntTensor>(where: string, x: X): X {
 function flatten(where: string, values: Nested): { flat: number[]; nested: number[] } {
   const nested: number[] = [];
   // At most 99 axes: an array may contain itself.
-  for (let inner: unknown = values; Array.isArray(inner) && nested.length < 99; inner = inner[0])
+  for (let inner: unknown = values; isAnyArray(inner) && nested.length < 99; inner = inner[0])
     nested.push(inner.length);
   const flat: number[] = [];
   const visit = (part: unknown, depth: number): void => {
     const isNumber = typeof part === 'number';
-    if (!isNumber && !Array.isArray(part)) throw mismatch(where, 'values', 'numbers, or arrays of numbers', part);
-    if (isNumber ? depth !== nested.length : part.length !== nested[depth])
+    if (!isNumber && !isAnyArray(part)) throw mismatch(where, 'values', 'numbers, or arrays of numbers', part);
+    // Numbers have no length, and no axis.
+    if ((part as { length?: number }).length !== nested[depth])
       throw outOfRange(where, 'values', `of shape ${formatShape(nested)}`, `another length at depth ${depth}`);
     if (isNumber) flat.push(part);
     else for (const inner of part) visit(inner, depth + 1);

@@ -48,6 +48,27 @@ describe('creation', () => {
     expect(full([2, 2], 0.5)).toEqual({ shape: [2, 2], data: Float32Array.of(0.5, 0.5, 0.5, 0.5) });
   });
 
+  it('accepts typed arrays of other types, and as rows', () => {
+    expect(tensor(Float64Array.of(0.1, 2))).toEqual({ shape: [2], data: Float32Array.of(0.1, 2) });
+    expect(tensor(Uint8Array.of(1, 2, 3, 255), [2, 2])).toEqual({ shape: [2, 2], data: Float32Array.of(1, 2, 3, 255) });
+    expect(tensor([Float32Array.of(1, 2), [3, 4]])).toEqual({ shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) });
+    expect(tensor([new Int16Array(0)])).toEqual({ shape: [1, 0], data: new Float32Array(0) });
+    expect(intTensor([Uint16Array.of(3, 1), Float64Array.of(4, -1)])).toEqual({
+      shape: [2, 2],
+      data: Int32Array.of(3, 1, 4, -1),
+    });
+    expect(() => tensor([Float32Array.of(1, 2), Float32Array.of(3)])).toThrow(
+      'tensor: values must be of shape [2, 2], got another length at depth 1.',
+    );
+    expect(() => intTensor(Float32Array.of(1, 0.5))).toThrow(
+      'intTensor: values must be 32-bit integers, got 0.5 at index 1.',
+    );
+    // @ts-expect-error The elements are not numbers.
+    expect(() => tensor(BigInt64Array.of(1n))).toThrow('tensor: values must be numbers, or arrays of numbers, got 1.');
+    // @ts-expect-error It has no elements.
+    expect(() => tensor(new DataView(new ArrayBuffer(8)))).toThrow('tensor: ');
+  });
+
   it('does not copy typed arrays', () => {
     const floats = new Float32Array(6);
     const integers = new Int32Array(6);
