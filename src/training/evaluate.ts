@@ -57,7 +57,8 @@ type CustomArguments<P extends TensorTree, B> = [model: CustomModel<P, B>, data:
  * customModel} are weighted equally. A {@link DatasetMetric} is computed over all targets together.
  *
  * @throws RangeError if the data has no batches, or a batch does not fit the model
- * @throws TypeError if a sequential model lacks a loss, a custom model is given one, or a metric has the name `loss`
+ * @throws TypeError if a sequential model lacks a loss, a custom model is given a loss or metrics, or a metric has the
+ * name `loss`
  * @example
  * const model = sequential([embedding({ vocabularySize: 5, size: 4 }), dense({ size: 5 })]);
  * const data = windows(Int32Array.of(0, 1, 2, 3, 4, 0), { sequenceLength: 5, batchSize: 1, shuffle: false });
