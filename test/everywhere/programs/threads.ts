@@ -67,9 +67,14 @@ export async function threads(count: number): Promise<Threads> {
   useThreads(count);
   try {
     const ready = await threadsReady();
-    const { result, shares } = await countShares(train);
-    const equal = result.every((value, i) => value === expected[i]);
-    return { kernels: kernelsInUse(), count: ready, shares, equal };
+    let [total, equal] = [0, true];
+    // Again if other work had the processors of the other threads in the meantime.
+    for (let times = 0; times === 0 || (ready > 1 && total <= 10 && times < 20); times++) {
+      const { result, shares } = await countShares(train);
+      total += shares;
+      equal &&= result.every((value, i) => value === expected[i]);
+    }
+    return { kernels: kernelsInUse(), count: ready, shares: total, equal };
   } finally {
     useThreads(1);
   }
