@@ -85,8 +85,8 @@ function factorOf(scores: readonly HeldScore[], isPoint: boolean, weightOf: (age
 const priorWindows = 10;
 
 /**
- * The factor with which 80 % of the held-out values are in their 80 % intervals. It is shrunk towards 1, except for
- * point forecasts: windows that overlap are not independent, so there may be few of them.
+ * The factor with which 80 % of the held-out values are in their 80 % intervals. Windows that overlap are not
+ * independent, so there may be few of them: the factor is shrunk towards 1, except for point forecasts.
  */
 export function calibrate(fitted: FittedForecaster, held: readonly WindowOrigin[]): number {
   // The intervals of counts contain their limits, so the correct ones cover more than 80 %.

@@ -7,7 +7,7 @@ import { checkSize, isTensor, type Tensor } from './tensor';
 
 /**
  * Named tensors, nested to any depth: `{ rnn: { weightIh, weightHh, bias }, head: { weight, bias } }`. Declare the type
- * of a tree with `type`: TypeScript does not assign an `interface` to a type with any names.
+ * of a tree with `type`: TypeScript does not assign an `interface` to a type with an index signature.
  */
 export type TensorTree = Tensor | { readonly [name: string]: TensorTree } | readonly TensorTree[];
 

@@ -128,19 +128,23 @@ it.each(models.slice(0, 2))('evaluate is bit-identical to one run: %s', (_, mode
   expect(evaluate(model, batches[0]!, { loss: meanSquaredError, metrics })).toEqual(runs[0]);
 });
 
+/** A layer for vectors that does not state whether it is causal. */
+const layerOf = (name: string, apply: (input: Variable) => Variable): Layer => ({
+  name,
+  output: (input) => input,
+  run: (_, input) => {
+    if (!('storage' in input)) throw new TypeError(`${name}: expected vectors.`);
+    return { output: apply(input) };
+  },
+});
+
 it('at least 1024 rows run in parts of 512', () => {
   const steps: (number | undefined)[] = [];
-  const recording: Layer = {
-    name: 'recording',
-    causal: true,
-    output: (input) => input,
-    run: (_, input) => {
-      if (!('storage' in input)) throw new TypeError('recording: expected vectors.');
-      steps.push(input.shape[0]);
-      return { output: input };
-    },
-  };
-  const model = sequential([recording], { inputSize: 1 });
+  const recording = layerOf('recording', (input) => {
+    steps.push(input.shape[0]);
+    return input;
+  });
+  const model = sequential([{ ...recording, causal: true }], { inputSize: 1 });
   predict(model, full([511, 2, 1], 0));
   expect(steps).toEqual([511]);
   predict(model, full([600, 2, 1], 0));
@@ -170,31 +174,18 @@ it('a wrong shape is that of the whole input', () => {
 });
 
 it('a custom layer that does not state that it is causal gets all steps', () => {
-  const centered: Layer = {
-    name: 'centered',
-    output: (input) => input,
-    run: (_, input) => {
-      if (!('storage' in input)) throw new TypeError('centered: expected vectors.');
-      return { output: scale(stack([mean(input, 0)]), 1) };
-    },
-  };
+  const centered = layerOf('centered', (input) => scale(stack([mean(input, 0)]), 1));
   const model = sequential([centered], { inputSize: 1 });
   expect(predict(model, normal(0, 1)([2000, 1, 1], createRandom(1))).shape).toEqual([1, 1, 1]);
 });
 
 it('a variable of an earlier prediction is rejected, in long sequences too', () => {
   let first: Variable | undefined;
-  const stale: Layer = {
-    name: 'stale',
-    causal: true,
-    output: (input) => input,
-    run: (_, input) => {
-      if (!('storage' in input)) throw new TypeError('stale: expected vectors.');
-      first ??= input;
-      return { output: first };
-    },
-  };
-  const model = sequential([stale], { inputSize: 1 });
+  const stale = layerOf('stale', (input) => {
+    first ??= input;
+    return first;
+  });
+  const model = sequential([{ ...stale, causal: true }], { inputSize: 1 });
   predict(model, full([2, 1, 1], 0));
   expect(() => predict(model, full([2000, 1, 1], 0))).toThrow('got a variable of another');
 });
