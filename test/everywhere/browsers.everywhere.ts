@@ -78,18 +78,20 @@ describe.each<BrowserName>(['Chromium', 'Firefox'])('%s', (name) => {
     });
   });
 
+  const attempts = name === 'Firefox' ? 3 : 1;
+
   it('a worker of a cross-origin isolated page trains on two threads with the same bits as on one', async () => {
     await go('isolated');
-    const [training] = await page.evaluate(() => calls.inWorkers(1, 'threads', 2));
+    const training = await page.evaluate((attempts) => calls.onThreads(2, attempts), attempts);
     expect(training).toMatchObject({ kernels: 'relaxed', count: 2, equal: true });
-    expect(training!.shares).toBeGreaterThan(10);
+    expect(training.shares).toBeGreaterThan(10);
   });
 
   it.each<Policy>(['plain', 'csp', 'isolated-csp-wasm'])(
     'one thread trains in a worker of a page that is not isolated, or forbids WebAssembly or workers: %s',
     async (policy) => {
       await go(policy);
-      const [training] = await page.evaluate(() => calls.inWorkers(1, 'threads', 2));
+      const training = await page.evaluate((attempts) => calls.onThreads(2, attempts), attempts);
       const kernels = policy === 'csp' ? 'portable' : 'relaxed';
       expect(training).toEqual({ kernels, count: 1, shares: 0, equal: true });
     },
