@@ -168,7 +168,7 @@ export function checkIds(
   for (let i = start; i < end; i++) {
     const id = ids[i]!;
     if (!(Number.isInteger(id) && id >= 0 && id < count)) {
-      const got = `${describe(id)} at index ${i - start}`;
+      const got = `${describe(quoted(id))} at index ${i - start}`;
       throw outOfRange(where, argument, `integers from 0 to ${count - 1}`, got);
     }
   }
@@ -259,7 +259,7 @@ export function isObject(value: unknown): value is object {
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'function') return `the function ${value.name}`;
-  if (!isObject(value)) return String(value);
+  if (!isObject(value)) return String(value).slice(0, 999);
   const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
   if (kind !== 'Object') return `an instance of ${kind}`;
   // The wrong kind of tensor, or one from JSON.
@@ -271,7 +271,7 @@ export function describe(value: unknown): string {
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Puts a string in quotation marks, so that '3' is not taken for a number. Returns any other value. */
-const quoted = (value: unknown): unknown => (typeof value === 'string' ? `'${value}'` : value);
+export const quoted = (value: unknown): unknown => (typeof value === 'string' ? `'${value}'` : value);
 
 /** Returns the error of an argument of another type. */
 export function mismatch(where: string, argument: string, expected: string, got: unknown): TypeError {
@@ -314,7 +314,7 @@ export function checkFunction(where: string, argument: string, value: unknown): 
 /** @throws TypeError if `value` is not an array (a string and a typed array are not), or has gaps */
 export function checkArray(where: string, argument: string, value: unknown): void {
   if (!Array.isArray(value) || value.includes(undefined))
-    throw mismatch(where, argument, 'an array without undefined elements', value);
+    throw mismatch(where, argument, 'an array of defined elements', value);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   lengthAt,
   mismatch,
   outOfRange,
+  quoted,
   resolveRange,
   type Shape,
   sizeOf,
@@ -223,7 +224,7 @@ function flatten(where: string, values: Nested): { flat: number[]; nested: numbe
   const flat: number[] = [];
   const visit = (part: unknown, depth: number): void => {
     const isNumber = typeof part === 'number';
-    if (!isNumber && !isAnyArray(part)) throw mismatch(where, 'values', 'numbers, or arrays of numbers', part);
+    if (!isNumber && !isAnyArray(part)) throw mismatch(where, 'values', 'numbers, or arrays of numbers', quoted(part));
     // Numbers have no length, and no axis.
     if ((part as { length?: number }).length !== nested[depth])
       throw outOfRange(where, 'values', `of shape ${formatShape(nested)}`, `another length at depth ${depth}`);

@@ -206,11 +206,11 @@ describe('a malformed vocabulary', () => {
     ['an id far out of range', [[108, 112 + 2 ** 21], ...merges.slice(1)], `got ${112 + 2 ** 21} at index 1`],
     ['a negative id', [[110, 112 - 2 ** 21], ...merges.slice(1)], `got ${112 - 2 ** 21} at index 1`],
     ['half an id', [[108.5, 111], ...merges.slice(1)], 'got 108.5 at index 0'],
-    ['a text', ['lo', ...merges.slice(1)], 'got l at index 0'],
+    ['a text', ['lo', ...merges.slice(1)], "got 'l' at index 0"],
     ['one id', [[108], ...merges.slice(1)], 'got undefined at index 1'],
     ['a missing merge', [null, ...merges.slice(1)], 'got undefined at index 0'],
     ['too few merges', merges.slice(1), 'vocabulary.merges must be [V - 256 - marks] = [3], got [2].'],
-    ['no array', 7, 'vocabulary.merges must be an array without undefined elements, got 7.'],
+    ['no array', 7, 'vocabulary.merges must be an array of defined elements, got 7.'],
   ])('encode rejects %s', (_, value, message) => {
     expect(merges).toHaveLength(3);
     expect(() => encode(changed(vocabulary, 'merges', value), 'low lower')).toThrow(message);
@@ -219,10 +219,10 @@ describe('a malformed vocabulary', () => {
   it('encode and decode reject tokens and marks that are not those of a vocabulary', () => {
     const words = wordVocabulary('a b');
     for (const [part, value, message] of [
-      ['tokens', 'ab', 'tokens must be an array without undefined elements, got ab.'],
+      ['tokens', 'ab', 'tokens must be an array of defined elements, got ab.'],
       ['marks', null, 'marks must be an object, got null.'],
       ['marks', { unknown: 3 }, 'marks must be integers from 0 to 2, got 3 at index 0.'],
-      ['marks', { unknown: '0' }, 'marks must be integers from 0 to 2, got 0 at index 0.'],
+      ['marks', { unknown: '0' }, "marks must be integers from 0 to 2, got '0' at index 0."],
     ] as const) {
       expect(() => encode(changed(words, part, value), 'a')).toThrow(`encode: vocabulary.${message}`);
       expect(() => decode(changed(words, part, value), [0])).toThrow(`decode: vocabulary.${message}`);

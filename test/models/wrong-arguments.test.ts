@@ -113,7 +113,7 @@ describe('arguments', () => {
     ],
     [
       'a layer instead of an array',
-      'sequential: layers must be an array without undefined elements, got an object with name, origin, causal, ' +
+      'sequential: layers must be an array of defined elements, got an object with name, origin, causal, ' +
         'output, parameters, run, stepRunner.',
       () => wrongly(sequential, dense({ size: 2 })),
     ],
@@ -183,7 +183,7 @@ describe('arguments', () => {
     ],
     [
       'a string to shuffle',
-      'shuffle: items must be an array without undefined elements, got abc.',
+      'shuffle: items must be an array of defined elements, got abc.',
       () => wrongly(shuffle, createRandom(1), 'abc'),
     ],
     [

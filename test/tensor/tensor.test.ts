@@ -16,6 +16,7 @@ import {
   transpose,
   treeOver,
   view,
+  windows,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
 import {
@@ -65,6 +66,8 @@ describe('creation', () => {
     );
     // @ts-expect-error The elements are not numbers.
     expect(() => tensor(BigInt64Array.of(1n))).toThrow('tensor: values must be numbers, or arrays of numbers, got 1.');
+    // @ts-expect-error A cell of a CSV file.
+    expect(() => tensor([['1', 2]])).toThrow("tensor: values must be numbers, or arrays of numbers, got '1'.");
     // @ts-expect-error It has no elements.
     expect(() => tensor(new DataView(new ArrayBuffer(8)))).toThrow('tensor: ');
   });
@@ -242,6 +245,14 @@ describe('shapes', () => {
     expect(broadcastShapes('add', [0, 1], [1, 3])).toEqual([0, 3]);
     expect(() => broadcastShapes('add', [2, 3], [2, 4])).toThrow(
       /^add: the lengths of axis -1 must be equal, or one of them 1, got 3 and 4 in \[2, 3\] and \[2, 4\]\.$/,
+    );
+  });
+
+  it('errors shorten long strings', () => {
+    const text = 'a'.repeat(1e6);
+    // @ts-expect-error A text in place of its ids.
+    expect(() => windows(text, { sequenceLength: 2, batchSize: 1 })).toThrow(
+      new TypeError(`windows: ids must be an Int32Array, as encode returns, got ${'a'.repeat(999)}.`),
     );
   });
 

@@ -298,7 +298,7 @@ describe('freeze', () => {
       'freeze: names must be among the parameters (0, 1, 2, 3, 4, 5, 6, 7, …), got 9.',
     );
     expect(() => freeze('lstm' as unknown as string[], sgd())).toThrow(
-      'freeze: names must be an array without undefined elements, got lstm.',
+      'freeze: names must be an array of defined elements, got lstm.',
     );
   });
 });

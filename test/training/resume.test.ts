@@ -228,7 +228,7 @@ describe('resumed fit', () => {
     );
     for (const [name, kind] of [
       ['optimizer', 'an optimizer state'],
-      ['draws', 'an array without undefined elements'],
+      ['draws', 'an array of defined elements'],
     ] as const)
       await expect(fit(unchanged, shuffled, { ...options, resume: { ...first!, [name]: undefined } })).rejects.toThrow(
         new TypeError(`fit: resume.${name} must be ${kind}, got undefined.`),
