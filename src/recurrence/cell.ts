@@ -12,7 +12,7 @@ import { byName, mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { type Random, randomOrSeed } from '../tensor/random';
-import { checkCount, checkNames, checkObject, checkShape, formatShape, mismatch, type Shape } from '../tensor/shape';
+import { checkCount, checkNames, checkObject, checkShape, mismatch, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 /** The state of a cell by name, `[B, H]` each, such as `h` and `c`. */
@@ -25,7 +25,7 @@ interface CellCommon<N extends string> {
   readonly origin?: Origin;
   /** The names of the parts of the state; the first one is the output. */
   readonly state: readonly N[];
-  /** The parameters for an input size I and a hidden size H. */
+  /** The parameters for an input size I and a hidden size H. At least one axis has a length of H, 2·H, … or 8·H. */
   readonly parameters: (inputSize: number, hiddenSize: number) => Readonly<Record<string, ParameterSpec>>;
 }
 
@@ -223,29 +223,34 @@ export function checkParameters(
   inputSize: number,
   check?: (actual: Shape, expected: ParameterSpec) => void,
 ): number {
-  const [reference, axis] = hiddenAxis(where, cell);
+  const hiddenSize = hiddenSizeOf(where, cell, parameters);
   const given = `the parameters of ${cell.name}`;
-  const hiddenSize = parameters[reference]?.shape[axis];
-  if (hiddenSize === undefined) throw mismatch(where, given, `an object with ${reference}`, parameters);
   const specs = withCaller(where, () => cell.parameters(inputSize, hiddenSize));
   checkNames(where, given, parameters, Object.keys(specs));
+  for (const name of Object.keys(specs))
+    if (!parameters[name]) throw mismatch(where, given, `an object with ${name}`, parameters);
   for (const [name, spec] of Object.entries(specs)) {
-    const actual = parameters[name]?.shape;
-    if (actual === undefined)
-      throw mismatch(where, given, `an object with ${name} ${formatShape(spec.shape)}`, parameters);
+    const actual = parameters[name]!.shape;
     check?.(actual, spec);
     checkShape(where, name, actual, 'of the cell', spec.shape);
   }
   return hiddenSize;
 }
 
-/** The first parameter with an axis of length H, and this axis. */
-function hiddenAxis(where: string, cell: Cell): readonly [name: string, axis: number] {
-  // No other axis has this length.
+/** H, from the first axis of length H in the parameters; in cells without such an axis, of length 2·H, 3·H, … */
+function hiddenSizeOf(
+  where: string,
+  cell: Cell,
+  parameters: Readonly<Record<string, { readonly shape: Shape }>>,
+): number {
+  // No other axis has the length of this prime or of a small multiple.
   const probe = 997;
-  for (const [name, { shape }] of Object.entries(cell.parameters(1, probe)))
-    if (shape.includes(probe)) return [name, shape.indexOf(probe)];
-  throw mismatch(where, 'the cell', 'one with a parameter [.., H, ..]', cell.name);
+  for (let blocks = 1; blocks < 9; blocks++)
+    for (const [name, { shape }] of Object.entries(cell.parameters(1, probe)))
+      if (shape.includes(blocks * probe))
+        // At least 1, so that the cell does not reject H before the parameter that is missing or wrong is found.
+        return Math.floor((parameters[name]?.shape[shape.indexOf(blocks * probe)] ?? 0) / blocks) || 1;
+  throw mismatch(where, 'cell', 'one with parameters of hiddenSize', cell);
 }
 
 /** The size of each part of the state of a cell. */

@@ -195,10 +195,10 @@ function sizesOf<N extends string>(
   );
 }
 
-/** @throws RangeError if an input weight has the right shape for another input size than that of xs */
+/** @throws RangeError if an input weight, such as `[I, G·H]` or `[I + H, G·H]`, is for another I than that of xs */
 function checkInputSize(actual: Shape, { role, shape }: ParameterSpec, xs: Shape): void {
-  if (role !== 'input' || actual.length !== 2 || actual[0] === xs[2] || actual[1] !== shape[1]) return;
-  const lengths = [undefined, undefined, actual[0]];
+  if (role !== 'input' || actual.length !== 2 || actual[0] === shape[0] || actual[1] !== shape[1]) return;
+  const lengths = [undefined, undefined, xs[2]! + actual[0]! - shape[0]!];
   checkShape('unroll', 'xs', xs, '[T, B, I]', lengths, `Was the cell created with inputSize ${xs[2]}?`);
 }
 

@@ -2,11 +2,14 @@
 
 import {
   add,
+  advance,
   affine,
+  applyPointwise,
   type Cell,
   type CellFunction,
   checkGradients,
   compute,
+  concat,
   createRandom,
   full,
   gateParameters,
@@ -23,16 +26,22 @@ import {
   matmul,
   multiply,
   normal,
+  type OpsCell,
   type PointwiseCell,
+  predict,
   projectedLstm,
+  recurrent,
   relu,
   type State,
+  sequential,
   sigmoid,
   simpleRnn,
   slice,
   softplus,
   step,
   stopGradient,
+  stream,
+  subtract,
   sum,
   type Tensor,
   tanh,
@@ -435,6 +444,95 @@ it.each([
   expect(run(create() as Cell)).toEqual(run(create({ epsilon: 1e-5 }) as Cell));
   expect(run(create() as Cell)).not.toEqual(run(create({ epsilon: 2e-5 }) as Cell));
   expect(() => create({ epsilon: -1 })).toThrow(`${name}: epsilon must be a finite number of at least 0, got -1.`);
+});
+
+/** minGRU (Feng et al., 2024, arXiv 2410.01201): the gate and the candidate depend on the input alone. */
+const minGru = (): OpsCell<'h'> => ({
+  name: 'minGru',
+  state: ['h'],
+  parameters: (inputSize, hiddenSize) => {
+    const { weightIh, bias } = gateParameters(2, inputSize, hiddenSize);
+    return { weightIh, bias };
+  },
+  inputs: ({ weightIh, bias }, x) => affine(x, { weight: weightIh!, bias: bias! }),
+  step: (_, x, { h }) => {
+    const z = sigmoid(slice(x, 0, h.shape[1]!, 1));
+    return { h: add(multiply(subtract(1, z), h), multiply(z, slice(x, h.shape[1]!, undefined, 1))) };
+  },
+});
+
+/** An LSTM with one kernel [I + H, 4·H], as in TensorFlow 1. */
+const concatenated = (): OpsCell<'h' | 'c'> => ({
+  name: 'concatenated',
+  state: ['h', 'c'],
+  parameters: (inputSize, hiddenSize) => ({
+    kernel: { role: 'input', shape: [inputSize + hiddenSize, 4 * hiddenSize], blocks: 4 },
+    bias: gateParameters(4, inputSize, hiddenSize).bias,
+  }),
+  step: ({ kernel, bias }, x, { h, c }) =>
+    applyPointwise(lstm(), affine(concat([x, h], 1), { weight: kernel!, bias: bias! }), { c }),
+});
+
+describe('cells without a parameter that has an axis of length H', () => {
+  it.each<[string, OpsCell]>([
+    ['minGru', minGru()],
+    ['concatenated', concatenated()],
+  ])('%s: gradients agree with finite differences', (_, cell) => {
+    const p = initializeCell(cell, { inputSize: I, hiddenSize: H, random: 1 });
+    const xs = draw([4, 2, I], createRandom(2));
+    const { error } = checkGradients({ p, xs }, ({ p, xs }) => sum(unroll(cell, p, xs).outputs));
+    expect(error).toBeLessThan(1e-7);
+  });
+
+  it('run in models', () => {
+    const model = sequential([recurrent(minGru(), { hiddenSize: H })], { inputSize: I });
+    const [x, y] = [full([1, 1, I], 1), full([2, 1, I], 1)];
+    const [first, second] = [predict(model, x).data, predict(model, y).data.subarray(H)];
+    const { weightIh, bias } = model.parameters['minGru']!;
+    const gates = compute({}, () => affine(full([1, I], 1), { weight: weightIh!, bias: bias! })).data;
+    for (let j = 0; j < H; j++) {
+      const z = 1 / (1 + Math.exp(-gates[j]!));
+      expect(first[j]).toBeCloseTo(z * gates[H + j]!, 6);
+      expect(second[j]).toBeCloseTo((1 - z) * first[j]! + z * gates[H + j]!, 6);
+    }
+    const running = stream(model);
+    expect(advance(running, full([1, I], 1)).data).toEqual(first);
+  });
+
+  it('one kernel for x and h gives the results of two matrices', () => {
+    const p = initializeCell(lstm(), { inputSize: I, hiddenSize: H, random: 1 });
+    const kernel = compute(p, (p) => concat([p['weightIh']!, p['weightHh']!]));
+    const xs = draw([5, 3, I], createRandom(2));
+    const one = compute({ kernel, bias: p['bias']! }, (p) => unroll(concatenated(), p, xs).outputs);
+    close(
+      one,
+      compute(p, (p) => unroll(lstm(), p, xs).outputs),
+    );
+    const wider = draw([5, 3, I + 1], createRandom(2));
+    expect(() => compute({ kernel, bias: p['bias']! }, (p) => unroll(concatenated(), p, wider).outputs)).toThrow(
+      'unroll: xs must be [T, B, I] = [*, *, 2], got [5, 3, 3]. Was the cell created with inputSize 3?',
+    );
+  });
+
+  it('messages name the parameter that is missing or wrong', () => {
+    const xs = full([2, 1, I], 1);
+    const run = (p: Record<string, Tensor>, cell: OpsCell = minGru()) => compute(p, (p) => unroll(cell, p, xs).outputs);
+    const bias = full([2 * H], 0);
+    expect(() => run({ bias })).toThrow(
+      'unroll: the parameters of minGru must be an object with weightIh, got an object with bias.',
+    );
+    expect(() => run({ weightIh: full([I, 2 * H + 1], 0), bias })).toThrow(
+      `unroll: weightIh must be of the cell = [${I}, ${2 * H}], got [${I}, ${2 * H + 1}].`,
+    );
+    expect(() => run({ weightIh: full([I, 1], 0), bias })).toThrow('unroll: weightIh must be of the cell = [2, 2]');
+    const other = {
+      ...minGru(),
+      parameters: () => ({ gain: { role: 'gain', shape: [1], blocks: 1 } }),
+    } satisfies OpsCell<'h'>;
+    expect(() => run({ gain: full([1], 1) }, other)).toThrow(
+      'unroll: cell must be one with parameters of hiddenSize, got an object with name, state',
+    );
+  });
 });
 
 it('a cell that is a function needs an initial state', () => {

@@ -368,4 +368,7 @@ it('rejects reversed layers, states and inputs of the wrong shape, and ids outsi
   expect(() => streamCell(lstm(), { weightIh: tensor([[1]]) })).toThrow(
     'streamCell: the parameters of lstm must be an object with weightHh, got an object with weightIh.',
   );
+  expect(() => streamCell(lstm(), { weightHh: tensor([[1, 1, 1, 1]]) })).toThrow(
+    'streamCell: the parameters of lstm must be an object with weightIh, got an object with weightHh.',
+  );
 });
