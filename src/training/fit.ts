@@ -352,7 +352,7 @@ function startSession<P extends TensorTree, B>(
   if (optimizerState) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
   const found = (resume as Partial<TrainingState> | null)?.parameters?.length;
   if (found !== task.data.length)
-    throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, found);
+    throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, found ?? resume);
   checkOptimizerState('fit', 'resume.optimizer', optimizer, resume.optimizer, found);
   checkArray('fit', 'resume.draws', resume.draws);
   return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer), false);

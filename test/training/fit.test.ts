@@ -422,7 +422,12 @@ describe('fit', () => {
     ['onProgress', { onProgress: 'log' }, /^fit: onProgress must be a function, got log/],
     ['run', { run: 'segments' }, /^fit: run must be a function, got segments/],
     ['results of run', { run: () => undefined }, /^fit: the output must be a variable, .*, got undefined/],
-    ['resume', { resume: 'a.safetensors' }, /^fit: resume must be of a model with \d+ parameters, got undefined/],
+    ['resume', { resume: 'a.safetensors' }, /^fit: resume must be of a model with \d+ parameters, got a.safetensors/],
+    [
+      'resume',
+      { resume: Promise.resolve() },
+      /^fit: resume must be of a model with \d+ parameters, got an instance of Promise/,
+    ],
   ])('rejects wrong %s', async (_, options, message) => {
     await expect(fit(model(), data, { loss: crossEntropy, optimizer: sgd(), ...options })).rejects.toThrow(message);
   });
