@@ -12,16 +12,18 @@ import { softmax } from '../autodiff/ops/reductions';
 import { type Operand, operand, type Variable, viewOf } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
-import { checkKind, checkShape, formatShape } from '../tensor/shape';
+import { checkKind, checkNames, checkShape, formatShape } from '../tensor/shape';
 import type { AttentionMemory } from './memory';
 import { checkScore, type Score } from './scores';
 
 /**
- * @throws TypeError or RangeError unless the memory has the parameters of the score for queries of size D and states of
- * size H
+ * @throws TypeError or RangeError unless the parameters of the memory are those of the score for queries of size D and
+ * states of size H
  */
 function checkFit(score: Score, parameters: AttentionMemory['parameters'], D: number, H: number): void {
-  for (const [name, { shape }] of Object.entries(withCaller('attend', () => score.parameters(D, H)))) {
+  const specs = withCaller('attend', () => score.parameters(D, H));
+  checkNames('attend', `a memory for the score ${score.name}`, parameters, Object.keys(specs));
+  for (const [name, { shape }] of Object.entries(specs)) {
     const parameter = parameters[name];
     if (parameter === undefined) {
       throw new TypeError(
@@ -54,7 +56,8 @@ export type Attended = {
  * @param memory the result of {@link attentionMemory} with the same score
  * @param queries `[B, D]`, or `[Q, B, D]`
  * @returns the context and the attention weights
- * @throws RangeError if the queries do not match the memory; TypeError if the memory lacks a parameter of the score
+ * @throws RangeError if the queries do not match the memory; TypeError if the memory has other
+ * parameters than the score
  * @example
  * const states = tensor([[[1, 0]], [[0, 1]]]);
  * const weights = compute({ states }, (p) =>

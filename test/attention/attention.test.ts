@@ -169,6 +169,15 @@ it('rejects incompatible sizes', () => {
   expect(attending(generalScore(), {}, dotScore())).toThrow(
     'attend: the parameters of general must have weight [4, 6]. Was the memory created with another score?',
   );
+  const query = full([B, H], 1);
+  expect(() =>
+    compute(
+      {},
+      () =>
+        attend(dotScore(), attentionMemory(generalScore(), { weight: full([H, H], 1) }, full([T, B, H], 1)), query)
+          .context,
+    ),
+  ).toThrow('attend: a memory for the score dot must have no names, got weight.');
   expect(() => additiveScore({ size: 0 })).toThrow('additiveScore: size');
 });
 
