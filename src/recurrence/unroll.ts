@@ -235,7 +235,7 @@ function recurrentMaskOf<N extends string>(
   const step = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
   if (step === undefined ? !('weightHh' in (cell as Cell<N>).parameters(1, 1)) : step.length < 4) {
     const expected = 'undefined for a cell that does not apply dropout to h';
-    throw mismatch('unroll', 'recurrentMask', expected, recurrentMask);
+    throw mismatch('unroll', 'recurrentMask or recurrentDropout', expected, recurrentMask);
   }
   const mask = operand('unroll', recurrentMask, 'recurrentMask');
   checkShape('unroll', 'recurrentMask', mask.shape, '[B, H]', [batchSize, Object.values(initial)[0]!.shape[1]]);

@@ -550,5 +550,7 @@ it.each<[string, Cell | CellFunction]>([
   const initialState = { h: full([3, H], 0) };
   expect(() =>
     compute({ p, xs }, ({ p, xs }) => unroll(cell, p, xs, { initialState, recurrentMask: mask }).outputs),
-  ).toThrow('unroll: recurrentMask must be undefined for a cell that does not apply dropout to h, got { shape');
+  ).toThrow(
+    'unroll: recurrentMask or recurrentDropout must be undefined for a cell that does not apply dropout to h, got { shape',
+  );
 });
