@@ -14,5 +14,6 @@ export {
   stepMask,
 } from './formats/keras/masks';
 export type { ImportedModel } from './formats/keras/model';
+export { toKeras } from './formats/keras/write-weights';
 export { importTensorFlowJs } from './formats/tensorflow-js';
 export { readZip } from './formats/zip';

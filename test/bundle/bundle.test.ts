@@ -96,6 +96,7 @@ it.each([
   ['readSafetensors, writeSafetensors', 'bptt', 3],
   ['readHdf5', 'bptt/keras', 11],
   ['fromKeras', 'bptt/keras', 4.3],
+  ['toKeras', 'bptt/keras', 2.8],
   ['fromPyTorch, toPyTorch', 'bptt/pytorch', 6.7],
   ['exportOnnx', 'bptt/onnx', 13.2],
   ['importOnnxStream', 'bptt/onnx', 29.5],

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type IntTensor, intTensor, predict, type Tensor, tensor, toTimeMajor } from 'bptt';
-import { fromKeras, importKeras, predictMasked, readHdf5, readZip } from 'bptt/keras';
+import { fromKeras, importKeras, predictMasked, readHdf5, readZip, toKeras } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
 
 interface Case {
@@ -49,5 +49,27 @@ describe.each([
     model.data.fill(0);
     fromKeras(model, readHdf5(files[`${name}/model.weights.h5`]!).tensors, { layers });
     expect(model.data).toEqual(expected);
+  });
+
+  it('toKeras returns the weights of model.weights.h5', () => {
+    const { tensors } = readHdf5(files[`${name}/model.weights.h5`]!);
+    const isDistributed = layers === inTimeDistributed;
+    const names = isDistributed ? { ...inTimeDistributed, dense: 'time_distributed/layer' } : {};
+    const weights = toKeras(imported('model.keras'), { layers: names });
+    const paths = Object.keys(tensors).filter((path) => !path.includes('seed_generator'));
+    expect(paths.length).toBeGreaterThan(3);
+    expect(Object.keys(weights).sort()).toEqual(paths.sort());
+    for (const path of paths) {
+      const [own, written] = [weights[path]!, tensors[path]!];
+      expect(own.shape, path).toEqual(written.shape);
+      // A GRU of bptt adds both rows of the bias, except in the candidate, the last third.
+      const isGruBias = own.shape[0] === 2 && path.endsWith('cell/vars/2');
+      const size = own.data.length / 2;
+      own.data.forEach((value, i) => {
+        const isGate = isGruBias && i % size < (2 / 3) * size;
+        const sum = Math.fround(written.data[i % size]! + written.data[(i % size) + size]!);
+        expect(value, path).toBe(isGate ? (i < size ? sum : 0) : written.data[i]);
+      });
+    }
   });
 });

@@ -219,7 +219,7 @@ describe('fromKeras', () => {
       ...tensors,
       'sequential/extra/kernel': full([1], 0),
     });
-    expectRejection('fromKeras: the cell layerNormLstm of', [
+    expectRejection('fromKeras: bidirectional has the cell layerNormLstm, which has no equivalent in Keras', [
       embedding({ vocabularySize: 9, size: 4 }),
       bidirectional(layerNormLstm(), { hiddenSize: 3 }),
     ]);

@@ -131,6 +131,15 @@ describe.each(Object.entries(models))('%s', (name, { layers, inputSize, modules,
 
   it('the outputs equal those of PyTorch', () => expectOutputs(loaded(), name));
 
+  it('toPyTorch returns copies', () => {
+    const layers = [embedding({ vocabularySize: 3, size: 2 }), recurrent(gru(), { hiddenSize: 2 }), dense({ size: 1 })];
+    const trained = sequential(layers);
+    const weights = toPyTorch(trained);
+    const before = Object.values(weights).map(({ data }) => data.slice());
+    trained.data.fill(9);
+    expect(Object.values(weights).map(({ data }) => data)).toEqual(before);
+  });
+
   it('toPyTorch restores names, shapes and matrices bit for bit, and its result loads to the same model', () => {
     const model = loaded();
     const exported = readSafetensors(writeSafetensors(toPyTorch(model, { modules, withoutBias: biasFree }))).tensors;

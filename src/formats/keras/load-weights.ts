@@ -3,7 +3,6 @@
 import type { Conv1dOptions } from '../../layers/conv1d';
 import { directionsOf, type LayerDirection } from '../../layers/directions';
 import { joinNames } from '../../layers/nested-names';
-import { cellOriginOf } from '../../layers/origins';
 import { checkModel, type Sequential } from '../../models/sequential';
 import { checkNames, checkObject, checkString, formatShape, sameShape } from '../../tensor/shape';
 import { checkTensor, type Tensor } from '../../tensor/tensor';
@@ -11,8 +10,9 @@ import { listed } from '../listing';
 import { type Part, partsOf } from '../parts';
 import {
   batchNormalizationParameters,
+  cellInKeras,
   cellParameters,
-  cellsInKeras,
+  checkCellOptions,
   checkLeft,
   convolutionParameters,
   denseParameters,
@@ -26,7 +26,7 @@ import {
   weightsOfLayer,
 } from './weights';
 
-/** Options of {@link fromKeras}. */
+/** The names of layers in Keras. */
 export interface KerasNames {
   /**
    * The Keras name of each layer, by layer name: `{ lstm2: 'decoder_lstm' }`. By default the names in `.weights.h5`
@@ -64,33 +64,12 @@ export function fromKeras(
   checkModel(where, model);
   checkObject(where, 'tensors', tensors);
   for (const [name, tensor] of Object.entries(tensors)) checkTensor(where, name, tensor);
-  checkNames(where, 'options', options, ['layers']);
-  const { layers = {} } = options;
-  checkObject(where, 'layers', layers);
-  for (const [name, layer] of Object.entries(layers)) checkString(where, `layers.${name}`, layer);
-  const parts = partsOf(model);
-  const unknown = Object.keys(layers).find((name) => !parts.some(({ path }) => path === name));
-  if (unknown !== undefined)
-    fail(where, `layers has ${unknown}, which is not a layer. The layers are ${listed(parts.map(({ path }) => path))}`);
   const taker: Taker = { where, taken: new Set() };
-  const counts = new Map<string, number>();
   const index = weightIndex(tensors);
-  const found = parts.flatMap((part) => {
-    const className = classOf(where, part);
-    if (className === undefined) return [];
-    const previousCount = counts.get(className) ?? 0;
-    counts.set(className, previousCount + 1);
-    return [
-      {
-        part,
-        parameters: readPart(
-          taker,
-          part,
-          weightsOfLayer(where, index, layers[part.path] ?? numbered(className, previousCount)),
-        ),
-      },
-    ];
-  });
+  const found = namedParts(where, model, options).map(({ part, name }) => ({
+    part,
+    parameters: readPart(taker, part, weightsOfLayer(where, index, name)),
+  }));
   checkLeft(where, tensors, taker);
   for (const { part, parameters } of found) {
     for (const [name, tensor] of Object.entries(parameters)) {
@@ -104,6 +83,35 @@ export function fromKeras(
   for (const { part, parameters } of found)
     for (const [name, { data }] of Object.entries(part.parameters)) data.set(parameters[name]?.data ?? data.fill(0));
   return { ignored: Object.keys(tensors).filter((path) => !taker.taken.has(path)) };
+}
+
+/**
+ * The layers with weights, and their names in Keras.
+ *
+ * @throws TypeError or RangeError if an option is wrong, or a layer has no equivalent in Keras
+ */
+export function namedParts(
+  where: string,
+  model: Sequential,
+  options: KerasNames,
+): readonly { readonly part: Part; readonly name: string }[] {
+  checkNames(where, 'options', options, ['layers']);
+  const { layers = {} } = options;
+  checkObject(where, 'layers', layers);
+  const parts = partsOf(model);
+  for (const [name, layer] of Object.entries(layers)) {
+    checkString(where, `layers.${name}`, layer);
+    if (!parts.some(({ path }) => path === name))
+      fail(where, `layers has ${name}, which is not a layer. The layers are ${listed(parts.map(({ path }) => path))}`);
+  }
+  const counts = new Map<string, number>();
+  return parts.flatMap((part) => {
+    const className = classOf(where, part);
+    if (className === undefined) return [];
+    const previousCount = counts.get(className) ?? 0;
+    counts.set(className, previousCount + 1);
+    return [{ part, name: layers[part.path] ?? numbered(className, previousCount) }];
+  });
 }
 
 /** The class of the equivalent Keras layer in snake case; `undefined` for a layer without weights. */
@@ -120,13 +128,8 @@ function classOf(where: string, { origin, path, parameters }: Part): string | un
       return 'batch_normalization';
     case 'layerNorm':
       return 'layer_normalization';
-    case 'recurrent': {
-      const cell = cellOriginOf(origin[1]);
-      return (
-        (cell && cellsInKeras[cell[0]]?.className) ??
-        fail(where, `${path} has the cell ${origin[1].name}, which has no equivalent in Keras`)
-      );
-    }
+    case 'recurrent':
+      return cellInKeras(where, path, origin[1]).className;
     case 'attentionPooling':
     case 'averagePool1d':
     case 'dropout':
@@ -141,7 +144,7 @@ function classOf(where: string, { origin, path, parameters }: Part): string | un
 }
 
 /** Whether every output of a convolution has one input, as in a DepthwiseConv1D. */
-const isDepthwise = ({ shape }: Tensor, { groups = 1 }: Conv1dOptions): boolean => groups > 1 && shape[1] === 1;
+export const isDepthwise = ({ shape }: Tensor, { groups = 1 }: Conv1dOptions): boolean => groups > 1 && shape[1] === 1;
 
 /** Reads the parameters of a layer. @throws RangeError if a weight is missing or the layer has no equivalent */
 function readPart(
@@ -166,8 +169,7 @@ function readPart(
         direction: 'single' | 'forward' | 'backward',
         { cell, options }: Pick<LayerDirection, 'cell' | 'options'>,
       ): Readonly<Record<string, Tensor>> => {
-        if (options.learnInitialState)
-          fail(taker.where, `${path} learns its initial state, which Keras layers do not support`);
+        checkCellOptions(taker.where, path, options);
         return cellParameters(taker, weights, direction, cell, options.hiddenSize);
       };
       if (origin[0] === 'recurrent') return cellOf('single', { cell: origin[1], options: origin[2] });

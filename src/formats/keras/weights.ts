@@ -5,6 +5,7 @@
  */
 
 import { type CellOrigin, cellOriginOf } from '../../layers/origins';
+import type { DirectionOptions } from '../../layers/recurrent';
 import type { Cell } from '../../recurrence/cell';
 import { lastOf } from '../../tensor/arrays';
 import { formatShape, outOfRange, sameShape } from '../../tensor/shape';
@@ -225,10 +226,14 @@ export function normalizationWeights(
   return { mean: [...mean.data], variance: [...variance.data] };
 }
 
-/** The equivalent Keras layer of each cell: its class in snake case and its number of gate blocks. */
-export const cellsInKeras: Readonly<
-  Record<CellOrigin[0], { readonly className: string; readonly gates: 1 | 3 | 4 } | undefined>
-> = {
+/** The equivalent Keras layer of a cell: its class in snake case and its number of gate blocks. */
+interface CellInKeras {
+  readonly className: string;
+  readonly gates: 1 | 3 | 4;
+}
+
+/** The equivalent of each cell, if there is one. */
+const cellsInKeras: Readonly<Record<CellOrigin[0], CellInKeras | undefined>> = {
   gru: { className: 'gru', gates: 3 },
   gruWith: { className: 'gru', gates: 3 },
   lstm: { className: 'lstm', gates: 4 },
@@ -240,6 +245,25 @@ export const cellsInKeras: Readonly<
   projectedLstm: undefined,
 };
 
+/** The equivalent of the cell of a layer. @throws RangeError if Keras has no such cell */
+export function cellInKeras(where: string, layer: string, cell: Cell): CellInKeras {
+  const origin = cellOriginOf(cell);
+  return (
+    (origin && cellsInKeras[origin[0]]) ??
+    fail(where, `${layer} has the cell ${cell.name}, which has no equivalent in Keras`)
+  );
+}
+
+/** @throws RangeError if a recurrent layer has an option without an equivalent that changes predictions */
+export function checkCellOptions(
+  where: string,
+  layer: string,
+  { learnInitialState, zoneout = {} }: DirectionOptions,
+): void {
+  if (learnInitialState || Object.values(zoneout).some((rate) => rate > 0))
+    fail(where, `${layer} has zoneout or learns its initial state, which has no equivalent in Keras`);
+}
+
 /** The parameters of a cell, for one direction; without biases if the file has none. @throws as {@link take} */
 export function cellParameters(
   taker: Taker,
@@ -249,10 +273,7 @@ export function cellParameters(
   hiddenSize: number,
 ): Readonly<Record<string, Tensor>> {
   const roles = weights[direction];
-  const origin = cellOriginOf(cell);
-  const gates = origin && cellsInKeras[origin[0]]?.gates;
-  if (gates === undefined)
-    throw new RangeError(`${taker.where}: the cell ${cell.name} of ${weights.layer} has no equivalent in Keras.`);
+  const { gates } = cellInKeras(taker.where, weights.layer, cell);
   const GH = gates * hiddenSize;
   const kernel = take(taker, weights, roles, 'kernel', 0);
   const weightHh = take(taker, weights, roles, 'recurrent_kernel', 1, [hiddenSize, GH]);
@@ -264,7 +285,8 @@ export function cellParameters(
   const order = [1, 0, 2];
   const matrices = { weightIh: reordered(weightIh, order), weightHh: reordered(weightHh, order) };
   if (!isBiased) return matrices;
-  if (origin?.[1] !== undefined && 'reset' in origin[1] && origin[1].reset === 'before') {
+  const options = cellOriginOf(cell)?.[1];
+  if (options !== undefined && 'reset' in options && options.reset === 'before') {
     if (take(taker, weights, roles, 'bias', 2).shape.length === 2)
       throw new RangeError(`${taker.where}: ${weights.layer} has reset_after=True: use gru({ reset: 'after' }).`);
     return {
