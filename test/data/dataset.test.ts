@@ -28,6 +28,11 @@ describe('batchesOf', () => {
     expect(batches[2]!.inputs.shape).toEqual([3, 1, 2]);
     expect([...batches[2]!.inputs.data]).toEqual([40, 41, 140, 141, 240, 241]);
     expect(batches[0]!.targets.data).toBeInstanceOf(Int32Array);
+    const halves = batchesOf(numbered(3, 4), numbered(3, 4), { batchSize: 2, shuffle: false });
+    expect([...halves.batches(createRandom(1))].map(examplesOf)).toEqual([
+      [0, 1],
+      [2, 3],
+    ]);
   });
 
   it('shuffles inputs and targets together, and yields every example once per epoch', () => {

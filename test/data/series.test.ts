@@ -24,6 +24,7 @@ describe('seriesWindows', () => {
     [5, 1, 1, undefined],
     [4, 3, 1, [2]],
     [7, 2, 3, [1, 0]],
+    [10, 1, 1, [0]],
   ] as const)(
     'yields every window of the series once: %d steps, horizon %d, stride %d',
     (sequenceLength, horizon, stride, targetColumns) => {
@@ -124,6 +125,12 @@ describe('scaling', () => {
     expect([...scaleWith(minMaxScaler(constant), tensor([[6, 3]])).data]).toEqual([1, 2]);
   });
 
+  it('minMaxScaler maps the least and the greatest value to from and to', () => {
+    const data = tensor([[10], [14], [12]]);
+    expect([...scaleWith(minMaxScaler(data, { from: 2, to: 10 }), data).data]).toEqual([2, 10, 6]);
+    expect([...scaleWith(minMaxScaler(data, { from: -1, to: 0 }), data).data]).toEqual([-1, 0, -0.5]);
+  });
+
   it('constant columns are exact for any value and number of rows', () => {
     for (const value of [0.1, 1e-30, 1.7e9, -3.3e7])
       for (let rows = 1; rows < 40; rows++) {
@@ -147,6 +154,11 @@ describe('scaling', () => {
     expect(scaleWith(scaler, { shape: [5, 8, 3], data: series.data }).shape).toEqual([5, 8, 3]);
   });
 
+  it('scalers accept any leading axes', () => {
+    for (const scaler of [standardScaler, minMaxScaler])
+      expect(scaler({ shape: [5, 8, 3], data: series.data })).toEqual(scaler(series));
+  });
+
   it('rejects invalid data, ranges, scalers and columns', () => {
     expect(() => standardScaler(tensor(new Float32Array(0), [0, 3]))).toThrow(
       'standardScaler: data must hold at least one row',
@@ -155,6 +167,9 @@ describe('scaling', () => {
       expect(() => scaler(tensor([1, 2, 3]))).toThrow(`${scaler.name}: data must be [N, F] = [*, *], got [3].`);
     expect(() => standardScaler(tensor([[1, NaN]]))).toThrow(
       'standardScaler: data[1] must be a finite number, got NaN',
+    );
+    expect(() => minMaxScaler(tensor([[Infinity], [1]]))).toThrow(
+      'minMaxScaler: data[0] must be a finite number, got Infinity',
     );
     expect(() => minMaxScaler(series, { from: 1, to: 1 })).toThrow('to must be greater than from, got 1 to 1');
     expect(() => minMaxScaler(series, { to: Infinity })).toThrow(
@@ -192,6 +207,7 @@ describe('groups', () => {
       expect(names.map(({ size }) => size)).toEqual([18, 6, 6]);
       for (const part of parts) expect([...part]).toEqual([...part].sort((a, b) => a - b));
     }
+    expect(splitGroups(groups, [0.5])).toEqual(splitGroups(groups, [0.5], { seed: 0 }));
     expect(splitGroups(groups, [0.5], { seed: 1 })).not.toEqual(splitGroups(groups, [0.5], { seed: 2 }));
     expect(() => splitGroups(groups, [0.8, 0.3])).toThrow(
       'splitGroups: the sum of fractions must be at most 1, got 1.1',

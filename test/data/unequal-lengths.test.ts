@@ -51,6 +51,7 @@ describe('padSequences', () => {
     expect([...padSequences(sequences, { sequenceLength: 2, keep: 'first' }).inputs.data]).toEqual([1, 4, 2, 0]);
     expect([...padSequences(sequences, { sequenceLength: 2, keep: 'last' }).inputs.data]).toEqual([2, 4, 3, 0]);
     expect(padSequences(sequences, { sequenceLength: 5 }).inputs.shape).toEqual([5, 2]);
+    expect(padSequences([new Int32Array(0)]).inputs).toEqual({ shape: [0, 1], data: new Int32Array(0) });
     expect(() => padSequences(sequences, { sequenceLength: 2 })).toThrow(
       "the length of sequences[0] must be at most sequenceLength = 2, got 3. Pass keep: 'first' or 'last' to truncate it.",
     );
@@ -139,6 +140,37 @@ describe('bucketBatches', () => {
     ]);
     const shuffled = lengthsIn(descending.slice(0, 50), {}).map(([length]) => length!);
     expect(shuffled).not.toEqual(shuffled.slice().sort((a, b) => a - b));
+  });
+
+  it('composes other batches in every epoch', () => {
+    const random = createRandom(2);
+    const dataset = bucketBatches(
+      Array.from({ length: 20 }, (_, target) => ({ input: Int32Array.of(1), target })),
+      { batchSize: 4 },
+    );
+    const compositions = [1, 2].map(() =>
+      [...dataset.batches(random)].map(({ targets }) => String(targets.data.sort())).sort(),
+    );
+    expect(compositions[0]).not.toEqual(compositions[1]);
+  });
+
+  it('fills the steps after a sequence with padding, in pairBatches also in the inputs alone', () => {
+    const options = { batchSize: 2, shuffle: false, padding: 7 };
+    const [short, long] = [Int32Array.of(1), Int32Array.of(2, 3)];
+    const [batch] = bucketBatches(
+      [short, long].map((input) => ({ input, target: 0 })),
+      options,
+    ).batches(random);
+    expect(batch!.inputs).toEqual({ shape: [2, 2], data: Int32Array.of(1, 2, 7, 3) });
+    const [pairs] = pairBatches(
+      [short, long].map((input) => ({ input, target: input })),
+      options,
+    ).batches(random);
+    expect(pairs).toEqual({
+      ...batch,
+      targets: { shape: [2, 2], data: Int32Array.of(1, 2, 0, 3) },
+      targetLengths: Int32Array.of(1, 2),
+    });
   });
 
   it('pads targets per step like the inputs', () => {

@@ -152,9 +152,18 @@ describe('byte pairs', () => {
     return Array.from({ length }, () => 'ACGT'[integerNumber(random, 4)]).join('');
   };
 
+  /** Words of four letters of the beginning of the alphabet. */
+  const randomWords = (count: number): string => {
+    const random = createRandom(count);
+    const word = (): string => Array.from({ length: 4 }, () => 'abcdefgh'[integerNumber(random, 8)]).join('');
+    return Array.from({ length: count }, word).join(' ');
+  };
+
   it.each([
     ['a text', text],
     ['a text without spaces', dna(1000)],
+    ['words with many pairs', randomWords(200)],
+    ['two words with one pair each', ['ab', 'ab', 'ab', 'cd', 'cd'].join('\n')],
     ['runs of one letter', 'aaa aaaa aaaaaaa baab'.repeat(5)],
   ])('learn the same merges as an exhaustive search from %s', (_, text) => {
     const words = text
@@ -277,6 +286,7 @@ describe('words', () => {
     expect(() => encode(wordVocabulary('a b', { marks: ['start'] }), 'a c', { start: true })).toThrow(
       'got "c" as token 1',
     );
+    expect(wordVocabulary('a b b c c c', { minCount: 2 }).tokens).toEqual(['<unknown>', 'c', 'b']);
     expect(() => wordVocabulary('a', { maxSize: 1 })).toThrow('wordVocabulary: maxSize');
     expect(() => wordVocabulary('a', { minCount: 0 })).toThrow(
       'wordVocabulary: minCount must be an integer of at least 1, got 0',
