@@ -288,7 +288,7 @@ describe('a Markov chain', () => {
 
   it('scheduled sampling replaces inputs by samples from the logits, only in training', () => {
     const chances = {
-      [start]: { [a]: 0.6, [b]: 0.2, [end]: 0.2 },
+      [start]: { [start]: 0.3, [a]: 0.4, [b]: 0.1, [end]: 0.2 },
       [a]: { [a]: 0.9, [b]: 0.1 },
       [b]: { [a]: 0.2, [b]: 0.8 },
       [end]: { [a]: 0.5, [b]: 0.5 },
@@ -299,8 +299,9 @@ describe('a Markov chain', () => {
       const model = markov(chances, { scheduledSampling });
       return compute(model.parameters, (p) => model.loss(p, batch, context(training))).data[0]!;
     };
-    const forced = -(Math.log(0.6) + Math.log(0.9)) / 2;
-    const sampled = -(Math.log(0.6) + 0.6 * Math.log(0.9) + 0.2 * Math.log(0.2) + 0.2 * Math.log(0.5)) / 2;
+    const forced = -(Math.log(0.4) + Math.log(0.9)) / 2;
+    const second = 0.3 * Math.log(0.4) + 0.4 * Math.log(0.9) + 0.1 * Math.log(0.2) + 0.2 * Math.log(0.5);
+    const sampled = -(Math.log(0.4) + second) / 2;
     expect(lossWith(1, false)).toBeCloseTo(forced, 5);
     // Four standard deviations.
     expect(Math.abs(lossWith(1, true) - sampled)).toBeLessThan(0.0133);
