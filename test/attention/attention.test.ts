@@ -187,6 +187,18 @@ it('the initial vector of the additive score has the standard deviation 1 / √A
   expect(50 * Math.sqrt(variance)).toBeCloseTo(1, 1);
 });
 
+it('the initial matrices of scores are Glorot uniform, the bias is zero', () => {
+  const sizes = { querySize: 30, stateSize: 50, random: 4 };
+  const { weight } = initializeScore(generalScore(), sizes);
+  const { queryWeight, stateWeight, bias } = initializeScore(additiveScore({ size: 40 }), sizes);
+  for (const { shape, data } of [weight!, queryWeight!, stateWeight!]) {
+    const largest = Math.max(...data.map(Math.abs)) / Math.sqrt(6 / (shape[0]! + shape[1]!));
+    expect(largest).toBeLessThanOrEqual(1);
+    expect(largest).toBeGreaterThan(0.98);
+  }
+  expect(bias!.data).toEqual(new Float32Array(40));
+});
+
 describe('attentionPooling', () => {
   const model = sequential(
     [
