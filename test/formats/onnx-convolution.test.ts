@@ -158,24 +158,27 @@ it.each<[string, Readonly<Record<string, number>>, upper: number[], lower: numbe
   expect(outputs).toEqual([upper, lower]);
 });
 
-it('the state of a causal convolution is an input and an output', () => {
-  const model = modelOf(conv({ padding: 'causal', dilation: 2 }), last);
-  const file = importOnnx(exportOnnx(model, { state: true }));
-  const inputs = draw([T, B, I]);
-  const state = predictWithState(model, draw([7, B, I], 9)).state;
-  const outputs = predictOnnx(file, {
-    inputs,
-    'conv.inputs': state['conv']!['inputs']!,
-    'gru.h': state['gru']!['h']!,
-  });
-  const expected = predictWithState(model, inputs, { state });
-  expectClose(outputs['outputs'] as Tensor, expected.output);
-  expectClose(outputs['conv.inputs.next'] as Tensor, expected.state['conv']!['inputs']!);
-  expectClose(outputs['gru.h.next'] as Tensor, expected.state['gru']!['h']!);
-  expect(() => exportOnnx(model, { state: true, lengths: true })).toThrow(
-    'exportOnnx: conv: the state of a causal convolution cannot be exported together with lengths.',
-  );
-});
+it.each([{ dilation: 2 }, { kernelSize: 2 }])(
+  'the state of a causal convolution with %o is an input and an output',
+  (options) => {
+    const model = modelOf(conv({ padding: 'causal', ...options }), last);
+    const file = importOnnx(exportOnnx(model, { state: true }));
+    const inputs = draw([T, B, I]);
+    const state = predictWithState(model, draw([7, B, I], 9)).state;
+    const outputs = predictOnnx(file, {
+      inputs,
+      'conv.inputs': state['conv']!['inputs']!,
+      'gru.h': state['gru']!['h']!,
+    });
+    const expected = predictWithState(model, inputs, { state });
+    expectClose(outputs['outputs'] as Tensor, expected.output);
+    expectClose(outputs['conv.inputs.next'] as Tensor, expected.state['conv']!['inputs']!);
+    expectClose(outputs['gru.h.next'] as Tensor, expected.state['gru']!['h']!);
+    expect(() => exportOnnx(model, { state: true, lengths: true })).toThrow(
+      'exportOnnx: conv: the state of a causal convolution cannot be exported together with lengths.',
+    );
+  },
+);
 
 it('the weights of an imported convolution have gradients', () => {
   const model = modelOf(conv());

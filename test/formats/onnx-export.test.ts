@@ -12,6 +12,7 @@ import {
   gru,
   type Layer,
   layerNormGru,
+  logSoftmax,
   lstm,
   normal,
   predict,
@@ -113,6 +114,7 @@ it('a reimported model has the same outputs', () => {
     [bidirectional(lstm(), { hiddenSize: 3 }), dense({ size: 2, activation: tanh })],
     [recurrent(gru(), { hiddenSize: 3, reverse: true }), dense({ size: 3, activation: softmax })],
     [recurrent(gru({ reset: 'before' }), { hiddenSize: 3, returnSequences: false })],
+    [dense({ size: 3, activation: logSoftmax })],
     [recurrent(simpleRnn({ activation: relu }), { hiddenSize: 3, learnInitialState: true })],
   ]) {
     const model = modelOf(...layers);

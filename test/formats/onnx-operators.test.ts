@@ -302,13 +302,23 @@ it('Dropout of opset 12 has the training mode as an input', () => {
   }
 });
 
+it('attributes without an effect on the outputs are accepted', () => {
+  const x = tensor([[[1, 3, 2]]]);
+  expect(run([['MaxPool', 'x', 'y', { kernel_shape: [2], storage_order: 1 }]], { x })).toEqual(tensor([[[3, 3]]]));
+  const gain = floats('gain', [3], [1, 1, 1]);
+  const normalized = run([['LayerNormalization', 'x gain', 'y', { stash_type: 1 }]], { x }, { initializers: [gain] });
+  const deviation = Math.sqrt(2 / 3 + 1e-5);
+  [-1, 1, 0].forEach((value, i) => expect(normalized.data[i]).toBeCloseTo(value / deviation, 5));
+});
+
 describe('Pad', () => {
   const x = tensor([[[1, 3, 5, 8]]]);
   const initializers = [int64('pads', 0, 0, 0, 0, 0, 0), floats('value', [], [7])];
 
   it.each(['constant', 'edge', 'reflect', 'wrap'])('by no elements is the identity in the mode %s', (mode) => {
     expect(run([['Pad', 'x', 'y', { mode, pads: [0, 0, 0, 0, 0, 0] }]], { x }, { opset: 9 })).toEqual(x);
-    expect(run([['Pad', 'x pads', 'y', { mode }]], { x }, { opset: 18, initializers })).toEqual(x);
+    for (const opset of [11, 18])
+      expect(run([['Pad', 'x pads', 'y', { mode }]], { x }, { opset, initializers })).toEqual(x);
   });
 
   it('in front of AveragePool, as PyTorch writes nn.AvgPool1d, can be trained', () => {
