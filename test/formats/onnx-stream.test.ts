@@ -395,6 +395,26 @@ describe('operators in streams and in importOnnx', () => {
       ).toThrow('linear_before_reset = 0 is not supported in streams');
   });
 
+  it.each<[string, NonNullable<PlainNode[3]>, string?]>([
+    ['the activations sigmoid, tanh, relu', { activations: ['Sigmoid', 'Tanh', 'Relu'] }],
+    ['clip', { clip: 0.5 }],
+    ['input_forget', { input_forget: 1 }],
+    ['layout = 1', { layout: 1 }],
+    ['a peephole', {}, ' - - - p'],
+  ])('LSTM with %s is rejected', (what, attributes, more = '') => {
+    const shapes: [string, number[]][] = [
+      ['w', [1, 8, 3]],
+      ['r', [1, 8, 2]],
+      ['b', [1, 16]],
+      ['p', [1, 6]],
+    ];
+    const initializers = shapes.map(([name, shape], seed) => constantOf(name, seed, ...shape));
+    const node: PlainNode = ['LSTM', `x w r b${more}`, 'y', { hidden_size: 2, ...attributes }];
+    expect(() => runOnce(node, full([4, 2, 3], 1), initializers)).toThrow(
+      `LSTM "y": ${what} is not supported in streams. Use importOnnx`,
+    );
+  });
+
   it('products, powers, reductions and gathered slices of several shapes and opsets', () => {
     const x = { x: [3, 4] };
     const constants = [
