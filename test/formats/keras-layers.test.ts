@@ -24,6 +24,7 @@ import {
 } from 'bptt';
 import { fromKeras, importKeras, readHdf5 } from 'bptt/keras';
 import { describe, expect, it } from 'vitest';
+import { hardSigmoidSlope } from '../../src/formats/keras/version';
 import { hdf5Of, kerasFile, sequentialConfig, type Weight, weight } from './keras-files';
 
 const expectClose = (found: ArrayLike<number>, expected: readonly number[]): void => {
@@ -75,6 +76,30 @@ describe('hard_sigmoid gates', () => {
   ])('Keras %s: the slope is %s', (version, slope) => {
     const { model } = importKeras(file(version));
     expectClose(predict(model, toTimeMajor(tensor([x]))).data, hardLstm(x, weights, slope));
+  });
+
+  it.each<[string, object, string]>([
+    ['Dense', { units: 2 }, 'dense\\vars'],
+    ['Conv1D', { filters: 2, kernel_size: [1] }, 'conv1d\\vars'],
+    ['SimpleRNN', { units: 2, return_sequences: true }, 'simple_rnn\\cell\\vars'],
+  ])('%s has the slope of the version, too', (className, config, path) => {
+    const layer = { use_bias: false, activation: 'hard_sigmoid', ...config };
+    const kernel = { shape: className === 'Conv1D' ? [1, 1, 2] : [1, 2], data: [0.5, -2] };
+    const weights = {
+      [`layers\\${path}\\0`]: kernel,
+      ...(className === 'SimpleRNN' && { [`layers\\${path}\\1`]: weight(2, 2) }),
+    };
+    for (const [version, slope] of [
+      ['2.15.0', 1 / 5],
+      ['3.6.0', 1 / 6],
+    ] as const) {
+      const file = kerasFile({ config: sequentialConfig([1, 1], [className, layer]), version, weights });
+      expectClose(predict(importKeras(file).model, tensor([[[1.5]]])).data, [
+        0.5 + 0.75 * slope,
+        Math.max(0, 0.5 - 3 * slope),
+      ]);
+    }
+    expect(hardSigmoidSlope('tfjs-layers 4.22.0')).toBe(1 / 5);
   });
 
   it('a file without a version is rejected, since the slope depends on it', () => {

@@ -191,6 +191,18 @@ describe('layers that act on every element', () => {
     ]);
   });
 
+  it.each<[object, Weight[], number[], readonly number[]]>([
+    [{}, [gamma, beta, mean, variance], [...gamma.data], beta.data],
+    [{ scale: false }, [beta, mean, variance], [1, 1, 1], beta.data],
+    [{ center: false }, [gamma, mean, variance], [...gamma.data], [0, 0, 0]],
+  ])('BatchNormalization over axis 1 of vectors per sequence with %o', (config, list, scale, shift) => {
+    const weights = Object.fromEntries(list.map((each, i) => [`layers\\batch_normalization\\vars\\${i}`, each]));
+    const specs: Spec[] = [['GlobalMaxPooling1D', {}], ['BatchNormalization', { axis: 1, ...config }], denseLayer()];
+    expectRows(imported(specs, weights).model, (rows) =>
+      dense(normalized(1e-3, scale, [...shift])([rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!)))])),
+    );
+  });
+
   it.each([1, [1], -1])('LayerNormalization over axis %j of vectors per sequence', (axis) => {
     const weights = {
       'layers\\layer_normalization\\vars\\0': gamma,
@@ -231,6 +243,20 @@ describe('layers that add or remove the time axis', () => {
     expectRows(imported([denseLayer(), spec]).model, (rows) => f(dense(rows)));
     expectRows(imported([spec, denseLayer()]).model, (rows) => dense(f(rows)));
     expectRows(imported([denseLayer(), spec]).model, (rows) => f(dense(rows)), [1, 2]);
+  });
+
+  // The first steps of the windows over 3 steps; padding takes no part, neither in a maximum nor in a mean.
+  it.each<[object, number, number[]]>([
+    [{ pool_size: [2], strides: [1], padding: 'valid' }, 2, [0, 1]],
+    [{ pool_size: [2], strides: [1], padding: 'same' }, 2, [0, 1, 2]],
+    [{ pool_size: 3, strides: 2, padding: 'same' }, 3, [-1, 1]],
+    [{ pool_size: [2], strides: null, padding: 'same' }, 2, [0, 2]],
+    [{}, 2, [0]],
+  ])('MaxPooling1D and AveragePooling1D with %o', (config, size, starts) => {
+    const windows = (rows: Rows): Rows[] => starts.map((start) => rows.slice(Math.max(0, start), start + size));
+    const pooled = (className: string): Sequential => imported([[className, config], denseLayer()]).model;
+    expectRows(pooled('MaxPooling1D'), (rows) => dense(windows(rows).flatMap(max)));
+    expectRows(pooled('AveragePooling1D'), (rows) => dense(windows(rows).flatMap(mean)));
   });
 
   const flatKernel = weight(9, 2);
