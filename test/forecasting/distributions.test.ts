@@ -26,7 +26,7 @@ import {
   poissonNumber,
   studentQuantile,
 } from '../../src/forecasting/probability';
-import { averageQuantile, spreadScore } from '../../src/forecasting/step-quantiles';
+import { averageQuantile, coverageScore, spreadScore } from '../../src/forecasting/step-quantiles';
 import { golden } from '../golden/read';
 
 interface Golden {
@@ -199,6 +199,26 @@ it('calibration stretches the levels of counts', () => {
   expect(valuesOf(1)).toEqual([3, 9, 19]);
   expect(valuesOf(2)).toEqual([0, 9, 34]);
   expect(valuesOf(0.5)).toEqual([5, 9, 13]);
+});
+
+it('calibration stretches the mean of other distributions around its median', () => {
+  const [distribution, outputs] = [gaussian(), [Float32Array.of(9, 9, 1, 0.5), Float32Array.of(9, 9, 3, -0.5)]];
+  const valuesOf = (calibration: number): number[] =>
+    [0.1, 0.5, 0.9].map(averageQuantile({ forecaster: { distribution } as Forecaster, calibration }, outputs, 1, 1));
+  const means = [0.1, 0.5, 0.9].map((level) => {
+    const [a, b] = outputs.map((each) => distribution.quantile(each.subarray(2), 1)(level));
+    return (a! + b!) / 2;
+  });
+  expect(means[1]).toBeCloseTo(2, 6);
+  expect(valuesOf(1)).toEqual(means);
+  expect(valuesOf(3)).toEqual(means.map((mean) => expect.closeTo(means[1]! + 3 * (mean - means[1]!), 9)));
+});
+
+it('scores are distances from the median, in those of the quantile 0.1 or 0.9', () => {
+  const quantile = (level: number): number => ({ 0.1: 3, 0.5: 5, 0.9: 9 })[level]!;
+  expect([9, 7, 5, 4, 3, 1].map((value) => spreadScore(quantile, value))).toEqual([1, 0.5, 0, 0.5, 1, 2]);
+  expect(spreadScore(() => 5, 6, 0.25)).toBe(4);
+  expect([7, 1].map((value) => coverageScore(gaussian(), quantile, value, 1))).toEqual([0.5, 2]);
 });
 
 it('a value at the median has the score 0, also without a spread', () => {

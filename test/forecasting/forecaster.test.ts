@@ -368,7 +368,7 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
     { shop: 'b', day: '2024-02-29', sold: '7', price: '2' },
     { shop: 'a', day: '2024-02-29', sold: ' ', price: '1.5' },
     { shop: 'a', day: '2024-03-01', sold: '5', price: '1.6' },
-    { shop: 'b', day: '2024-03-02', sold: '8', price: '2' },
+    { shop: 'b', day: '2024-03-02', sold: '8', price: '2.5' },
     { shop: 'a', day: '2024-03-02', sold: '', price: '1.7' },
   ];
   const options = { time: 'day', value: 'sold', series: 'shop', future: ['price'], frequency: 'day' as const };
@@ -376,7 +376,11 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
   expect(Array.from(a!.values)).toEqual([3, NaN, 5]);
   expect(Array.from(a!.mask!)).toEqual([1, 0, 1]);
   expect(Array.from(a!.future!['price']!)).toEqual([1.5, 1.5, 1.6, 1.7]);
-  expect(Array.from(b!.values)).toEqual([7, NaN, NaN, 8].filter((_, i) => i !== 1));
+  // B has no row for 1 March.
+  expect(Array.from(b!.values)).toEqual([7, NaN, 8]);
+  expect(Array.from(b!.future!['price']!)).toEqual([2, 2, 2.5]);
+  const [, withPast] = seriesFromRows(rows, { ...options, missing: 'mask', past: ['price'], future: [] });
+  expect(Array.from(withPast!.past!['price']!)).toEqual([2, 2, 2.5]);
   // A row without the column has a member of its name: the constructor of objects.
   const results: Readonly<Record<string, unknown>>[] = [
     { day: '2024-02-28', constructor: '3' },

@@ -15,6 +15,7 @@ import {
 } from 'bptt/forecasting';
 import { describe, expect, it } from 'vitest';
 import { readSet } from '../../examples/forecasting/sets';
+import { filledValues } from '../../src/forecasting/methods';
 import { normalQuantile } from '../../src/forecasting/probability';
 import { seasonalPart } from '../../src/forecasting/seasonal-adjustment';
 import { chooseModel, isStable } from '../../src/forecasting/smoothing-models';
@@ -180,6 +181,14 @@ describe('missing values', () => {
   };
   const close = (values: readonly number[]): unknown[] => values.map((value) => expect.closeTo(value, 9));
   const rising = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+  it('are those of the season before; in the first season, those of the step before', async () => {
+    const values = Float64Array.of(5, NaN, 2, NaN, NaN, 7, NaN);
+    expect([...filledValues(values, 2)]).toEqual([5, 5, 2, 5, 2, 7, 2]);
+    expect([...filledValues(values, 1)]).toEqual([5, 5, 2, 2, 2, 7, 7]);
+    expect(values[1]).toBeNaN();
+    expect((await forecastOf(seasonalNaive(), [1, NaN, 3, NaN, 5], 2, 2)).median).toEqual([1, 5]);
+  });
 
   it('do not count in the mean and its deviation', async () => {
     const values = [5, ...gap(30), 35];

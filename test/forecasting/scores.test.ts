@@ -1,6 +1,7 @@
 /** Scores, tables and charts of backtests. */
 
 import {
+  type Backtest,
   backtest,
   backtestTable,
   drift,
@@ -172,6 +173,67 @@ it('the table has the best method first, and rows per step and per series', asyn
   expect(new Set(lines.map((line) => line.length)).size).toBe(1);
   expect(backtestTable(result, { by: 'step' }).split('\n')).toHaveLength(2 + 3 * 3);
   expect(backtestTable(result, { by: 'series' })).toMatch(/\| naive +\| b /);
+});
+
+it('the table has the numbers of steps, and four digits or the integer part of errors', () => {
+  const scores = { rmse: 12.3456, mase: 0.5, rmsse: 1.2346, smape: 12.34, pinball: 0.12346, crps: 1000, coverage: 0.8 };
+  const step = (mae: number): Scores => ({ ...scores, mae, count: 1 });
+  const method = { overall: step(0), byStep: [step(999.44), step(12_345.6)], bySeries: {} };
+  const lines = backtestTable({ scores: { a: method } } as unknown as Backtest, { by: 'step' }).split('\n');
+  expect(lines.slice(2)).toEqual([
+    '| a      | 1    | 999.4 | 12.35 | 0.500 | 1.235 | 12.3 % |  0.1235 | 1000 |    80 % |',
+    '| a      | 2    | 12346 | 12.35 | 0.500 | 1.235 | 12.3 % |  0.1235 | 1000 |    80 % |',
+  ]);
+});
+
+it('the fan chart has its points at the right places', () => {
+  const levels = [0.1, 0.5, 0.9];
+  const quantiles = [
+    [3, 5, 9],
+    [1, 7, 10],
+  ];
+  const forecast: Forecast = { name: 'a', times: undefined, levels, quantiles, median: [5, 7] };
+  const values = { name: 'a', values: [100, 4, 50, 2, 6], mask: [1, 1, 0, 1, 1] };
+  // The plot has 100 pixels in both directions, for the steps 1 to 6 and the values 1 to 10.
+  const options = { intervals: [0.4, 0.8], history: 4, actual: [NaN, 8], width: 176, height: 176 };
+  const svg = fanChart(values, forecast, options);
+  expect(Array.from(svg.matchAll(/<path d="([^"]*)"/g), ([, path]) => path)).toEqual([
+    'M120.0 84.4L140.0 51.1L160.0 40.0L160.0 140.0L140.0 117.8Z',
+    'M120.0 84.4L140.0 73.3L160.0 56.7L160.0 106.7L140.0 106.7Z',
+    'M60.0 106.7L100.0 128.9L120.0 84.4',
+    'M120.0 84.4L140.0 95.6L160.0 73.3',
+    'M160.0 62.2',
+  ]);
+  const labelsOf = (chart: string, anchors: string): string[] =>
+    Array.from(chart.matchAll(/<text x="([^"]*)" y="([^"]*)" text-anchor="(\w+)"[^>]*>([^<]*)</g), (match) =>
+      match.slice(1).join(' '),
+    ).filter((label) => label.includes(anchors));
+  expect(labelsOf(svg, 'end')).toEqual([
+    '54 128.9 end 2',
+    '54 106.7 end 4',
+    '54 84.4 end 6',
+    '54 62.2 end 8',
+    '54 40.0 end 10',
+    '160.0 158 end 6',
+  ]);
+  expect(labelsOf(svg, '158')).toEqual([
+    '60.0 158 start 1',
+    '80.0 158 middle 2',
+    '120.0 158 middle 4',
+    '140.0 158 middle 5',
+    '160.0 158 end 6',
+  ]);
+  const timesOf = (start: string, times: readonly string[]): (string | undefined)[] =>
+    labelsOf(
+      fanChart({ ...values, start }, { ...forecast, times: times.map((time) => new Date(time)) }, options),
+      ' 158 ',
+    ).map((label) => /\w+ \d+ \w+ (.*)/.exec(label)?.[1]);
+  expect(timesOf('2024-01-01', ['2024-01-06', '2024-01-07'])).toEqual(
+    ['02', '03', '05', '06', '07'].map((day) => `2024-01-${day}`),
+  );
+  expect(timesOf('2024-01-01T00:00', ['2024-01-01T05:00Z', '2024-01-01T06:00Z'])).toEqual(
+    ['01', '02', '04', '05', '06'].map((hour) => `01-01 ${hour}:00`),
+  );
 });
 
 it('the fan chart draws the values, nested bands, the median, and later values', async () => {
