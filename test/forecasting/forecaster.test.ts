@@ -381,6 +381,16 @@ it('rows of a table become series, in any mix of series, with rows to forecast a
   expect(Array.from(b!.future!['price']!)).toEqual([2, 2, 2.5]);
   const [, withPast] = seriesFromRows(rows, { ...options, missing: 'mask', past: ['price'], future: [] });
   expect(Array.from(withPast!.past!['price']!)).toEqual([2, 2, 2.5]);
+  // Null, undefined and NaN are empty cells. All rows of a series can be rows to forecast.
+  const empty = [null, undefined, NaN].map((sold, i) => ({ ...rows[0]!, day: `2024-03-0${3 + i}`, sold }));
+  const gaps = seriesFromRows([rows[0]!, ...empty, { ...rows[0]!, day: '2024-03-06' }], {
+    ...options,
+    missing: 'mask',
+  });
+  expect(gaps[0]!.values.length).toBe(8);
+  expect(Array.from(gaps[0]!.mask!)).toEqual([1, 0, 0, 0, 0, 0, 0, 1]);
+  const [ahead] = seriesFromRows([...empty, { ...rows[1]! }], options);
+  expect([ahead!.values.length, ahead!.future!['price']!.length]).toEqual([0, 3]);
   // A row without the column has a member of its name: the constructor of objects.
   const results: Readonly<Record<string, unknown>>[] = [
     { day: '2024-02-28', constructor: '3' },

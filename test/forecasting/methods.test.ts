@@ -247,6 +247,19 @@ describe('missing values', () => {
   });
 });
 
+it('the line of drift through two values; one value has no deviation', async () => {
+  const forecastOf = async (method: Method, values: readonly number[]) => {
+    const fitted = await method([], { horizon: 2, season: 1, frequency: undefined, levels: [0.5, 0.9] });
+    return fitted([{ name: 'a', values }])[0]!;
+  };
+  expect((await forecastOf(drift(), [1, 3])).median).toEqual([5, 7]);
+  for (const method of [drift(), meanForecast(), seasonalNaive()])
+    expect((await forecastOf(method, [4])).quantiles).toEqual([
+      [4, 4],
+      [4, 4],
+    ]);
+});
+
 it('forecasts of methods have the times after the series', async () => {
   const series = { name: 'a', values: [1, 2, 3], start: '2024-10-31' };
   const [forecast] = (await seasonalNaive()([], { ...task, horizon: 3 }))([series]);

@@ -236,6 +236,24 @@ it('the fan chart has its points at the right places', () => {
   );
 });
 
+it('the fan chart draws 40 values, or four horizons; without one, the fan starts at the forecast', () => {
+  const forecastOf = (h: number): Forecast => {
+    const median = Array.from({ length: h }, (_, k) => 5 + 2 * k);
+    return { name: 'a', times: undefined, levels: [0.5], quantiles: median.map((value) => [value]), median };
+  };
+  const pathsOf = (...args: Parameters<typeof fanChart>): string[] =>
+    Array.from(fanChart(...args).matchAll(/<path d="([^"]*)"/g), ([, path]) => path!);
+  for (const [h, points] of [
+    [2, 40],
+    [20, 80],
+  ] as const)
+    expect(pathsOf({ name: 'a', values: new Float64Array(100) }, forecastOf(h))[0]!.split('L')).toHaveLength(points);
+  const missing = { name: 'a', values: [1, 2, 3, 4, 5], mask: [1, 1, 0, 0, 0] };
+  expect(pathsOf(missing, forecastOf(2), { history: 3, width: 176, height: 176 })).toEqual([
+    'M135.0 140.0L135.0 140.0L160.0 40.0',
+  ]);
+});
+
 it('the fan chart draws the values, nested bands, the median, and later values', async () => {
   const [forecast] = (
     await drift()([], { horizon: 5, season: 1, frequency: 'day', levels: [0.05, 0.1, 0.5, 0.9, 0.95] })
