@@ -183,9 +183,9 @@ describe('missing values', () => {
   const rising = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
   it('are those of the season before; in the first season, those of the step before', async () => {
-    const values = Float64Array.of(5, NaN, 2, NaN, NaN, 7, NaN);
-    expect([...filledValues(values, 2)]).toEqual([5, 5, 2, 5, 2, 7, 2]);
-    expect([...filledValues(values, 1)]).toEqual([5, 5, 2, 2, 2, 7, 7]);
+    const values = Float64Array.of(5, NaN, 2, NaN, 4, NaN, NaN);
+    expect([...filledValues(values, 3)]).toEqual([5, 5, 2, 5, 4, 2, 5]);
+    expect([...filledValues(values, 1)]).toEqual([5, 5, 2, 2, 4, 4, 4]);
     expect(values[1]).toBeNaN();
     expect((await forecastOf(seasonalNaive(), [1, NaN, 3, NaN, 5], 2, 2)).median).toEqual([1, 5]);
   });
