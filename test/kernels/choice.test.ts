@@ -183,4 +183,7 @@ it('does not use relaxed kernels on an engine that rounds twice in fused multipl
   vi.stubGlobal('WebAssembly', { ...engine, Memory: engine.Memory, Module, Instance });
   const fresh = await import('../../src/index');
   expect(fresh.kernelsInUse()).toBe('simd');
+  fresh.useKernels('simd');
+  expect(() => fresh.useKernels('relaxed')).toThrow("this engine does not support the kernels 'relaxed'");
+  expect(fresh.kernelsInUse()).toBe('simd');
 });

@@ -417,8 +417,14 @@ describe.each([
     freeBlocks(first!.held);
     freeBlocks(third!.held);
     // Everything below the last block in use is free again, the range of the scope too.
-    const again = reservationOf(workspace);
+    expect([workspace.base, workspace.top, workspace.free]).toEqual([start, start, []]);
+    const [again, above] = [reservationOf(workspace), reservationOf(workspace)];
     expect(reserve(again, 100)).toBe(start);
+    reserve(above, 1);
+    freeBlocks(again.held);
+    // A block fits into a free range of its own size.
+    expect(reserve(reservationOf(workspace), 100)).toBe(start);
+    expect(workspace.free.every(({ start, end }) => start === end)).toBe(true);
   });
 
   it('take no more memory when as many are reserved again, in sizes of any order', () => {
