@@ -395,6 +395,29 @@ describe('operators in streams and in importOnnx', () => {
       ).toThrow('linear_before_reset = 0 is not supported in streams');
   });
 
+  it('attributes of old and new opsets, some without effect', () => {
+    const x = tensor([1, 2, 3, 4]);
+    expect([...runOnce(['Slice', 'x', 'y', { starts: [1], ends: [3] }], x, [], 9).data]).toEqual([2, 3]);
+    const pooled = runOnce(['MaxPool', 'x', 'y', { kernel_shape: [2], storage_order: 1 }], tensor([[[1, 3, 2]]]));
+    expect([...pooled.data]).toEqual([3, 3]);
+    expect(runOnce(['Cast', 'x', 'y', { to: 1, saturate: 1 }], x, [], 19)).toEqual(x);
+    const nodes: PlainNode[] = [
+      ['Shape', 'x', 's', { start: 1, end: 3 }],
+      ['Cast', 's', 'y', { to: 1 }],
+    ];
+    const stream = importOnnxStream(modelOf(nodes, [['x', 'float', [2, 3, 4, 5]]], 'y'));
+    expect(stream.step({ x: full([2, 3, 4, 5], 0) })['y']).toEqual(tensor([3, 4]));
+  });
+
+  it('indices out of range and operators of other domains are rejected', () => {
+    for (const id of [3, -4])
+      expect(() => runOnce(['Gather', 'x ids', 'y'], tensor([1, 2, 3]), [int64('ids', 0, id)])).toThrow(
+        `Gather "y": indices must be from -3 to 2, got ${id}`,
+      );
+    const file = modelOf([['custom.Relu', 'x', 'y']], [['x', 'float', [2]]], 'y', { domains: { custom: 1 } });
+    expect(() => importOnnxStream(file)).toThrow('the operator is not supported in streams');
+  });
+
   it.each<[string, NonNullable<PlainNode[3]>, string?]>([
     ['the activations sigmoid, tanh, relu', { activations: ['Sigmoid', 'Tanh', 'Relu'] }],
     ['clip', { clip: 0.5 }],
