@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { csvLogger, dense, fit, full, meanSquaredError, type Progress, sequential, sgd } from 'bptt';
 import { fileOutput, terminalProgress } from 'bptt/node';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 
 const folder = mkdtempSync(join(tmpdir(), 'bptt-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -34,6 +34,10 @@ function written(
 }
 
 describe('terminalProgress', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
   it('shows the update, the losses, the rate and the time left', () => {
     expect(written([{}])).toBe('step 1200/2000 · loss 1.873 · 52.1k characters/s · 2 min 05 s left\n');
     expect(written([{ validationLoss: 1.921, done: true }])).toBe(
@@ -56,6 +60,50 @@ describe('terminalProgress', () => {
     for (const columns of [undefined, 0])
       expect(written([report], { isTTY: true, columns })).toBe(`\r${line.slice(0, 79)}\x1b[K`);
   });
+
+  it.each([
+    [999.4, 59.4, '999 characters/s · 59 s left'],
+    [1000, 60, '1.0k characters/s · 1 min 00 s left'],
+    [999_900, 3599, '999.9k characters/s · 59 min 59 s left'],
+    [1e6, 3600, '1.00M characters/s · 1 h 00 min left'],
+    [NaN, 7, '7 s left'],
+  ])('shows %d targets per second and %d seconds as %s', (targetsPerSecond, secondsLeft, expected) => {
+    expect(written([{ targetsPerSecond, secondsLeft }])).toBe(`step 1200/2000 · loss 1.873 · ${expected}\n`);
+  });
+
+  it('counts targets by default', () => {
+    let text = '';
+    terminalProgress({ output: { write: (part) => (text += part) } })(progress);
+    expect(text).toContain(' targets/s');
+  });
+
+  it.each([
+    [true, 100],
+    [false, 10_000],
+  ])(
+    'on a terminal (%s) reports are at least %d ms apart, except after a validation and at the end',
+    (isTTY, least) => {
+      vi.useFakeTimers({ toFake: ['performance', 'Date'] });
+      let texts: string[] = [];
+      const report = terminalProgress({ output: { isTTY, columns: 200, write: (part) => texts.push(part) } });
+      const shown = (milliseconds: number, changes: Partial<Progress> = {}): string | undefined => {
+        texts = [];
+        vi.advanceTimersByTime(milliseconds);
+        report({ ...progress, ...changes });
+        return texts[0] && (/validation \S+/.exec(texts[0])?.[0] ?? 'none');
+      };
+      expect(shown(0)).toBe('none');
+      expect(shown(least - 1)).toBeUndefined();
+      expect(shown(1)).toBe('none');
+      expect(shown(1, { validationLoss: 2 })).toBe('validation 2.000');
+      expect(shown(1, { validationLoss: 2 })).toBeUndefined();
+      expect(shown(1, { validationLoss: 1.5 })).toBe('validation 1.500');
+      // Later lines keep the last validation loss, until the training ends.
+      expect(shown(least)).toBe('validation 1.500');
+      expect(shown(1, { done: true })).toBe('validation 1.500');
+      expect(shown(1)).toBe('none');
+    },
+  );
 
   it('writes few lines to a file', () => {
     expect(written(Array.from({ length: 100 }, () => ({}))).split('\n')).toHaveLength(2);
