@@ -8,7 +8,7 @@ import { leakyRelu, relu } from '../../autodiff/ops/elementwise';
 import { constantOf, currentScope, type Variable } from '../../autodiff/tape';
 import { type Layer, vectorFeatures, vectorSize, vectors } from '../../layers/layer';
 import { onValidSteps } from '../../recurrence/valid-steps';
-import { ones, zeros } from '../../tensor/initializers';
+import { ones } from '../../tensor/initializers';
 import { checkNumber, outOfRange } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 
@@ -132,7 +132,7 @@ export function kerasBatchNormalization(options: KerasBatchNormalizationOptions)
       const shape = [vectorSize(name, input)];
       return {
         ...(scale && { gain: { role: 'gain', shape, blocks: 1, initializer: ones() } }),
-        ...(hasBias && { bias: { role: 'bias', shape, blocks: 1, initializer: zeros() } }),
+        ...(hasBias && { bias: { role: 'bias', shape, blocks: 1 } }),
       };
     },
     run: ({ gain, bias }, input, { lengths }) => ({
