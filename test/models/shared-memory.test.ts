@@ -422,7 +422,7 @@ describe.each([
     expect(reserve(again, 100)).toBe(start);
     reserve(above, 1);
     freeBlocks(again.held);
-    // A block fits into a free range of its own size.
+    // A block fits into a free range of the same size.
     expect(reserve(reservationOf(workspace), 100)).toBe(start);
     expect(workspace.free.every(({ start, end }) => start === end)).toBe(true);
   });
