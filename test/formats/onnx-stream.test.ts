@@ -662,6 +662,51 @@ describe('errors of streams', () => {
     );
   });
 
+  it('names the kind of a sample rate that only looks like a number', () => {
+    const model = modelOf(
+      [['Relu', 'x', 'y']],
+      [
+        ['x', 'float', [2]],
+        ['sr', 'int64', []],
+      ],
+      'y',
+    );
+    const message = 'importOnnxStream: inputs.sr must be an integer or an int tensor, got the';
+    // @ts-expect-error The rate is not a number.
+    expect(() => importOnnxStream(model, { inputs: { sr: '16000' } })).toThrow(`${message} string 16000.`);
+    // @ts-expect-error The rate is not a number.
+    expect(() => importOnnxStream(model, { inputs: { sr: 16_000n } })).toThrow(`${message} bigint 16000.`);
+  });
+
+  it('names the inputs of a stream if a frame, a state or a constant does not fit a node', () => {
+    expect(() => importOnnxStream(speechModel(), { shapes: { input: [1, 3] } })).toThrow(
+      'importOnnxStream: Conv "c": the input of length 3 is shorter than the window 4. ' +
+        'The inputs of the stream are: input [1, 3], h [1, 1, 6], c0 [1, 1, 6].',
+    );
+    expect(() => importOnnxStream(speechModel(), { shapes: { input: [1, 16], h: [1, 2, 6] } })).toThrow(
+      ': the initial state (input 5) must have the shape [1, 1, 6], got [1, 2, 6]. The inputs',
+    );
+    const declared = [
+      ['x', 'float', [1, 2]],
+      ['lengths', 'int64', [2]],
+    ] as const;
+    const reshaped = modelOf(
+      [
+        ['Reshape', 'x lengths', 'r'],
+        ['LSTM', 'r w w', 'y'],
+      ],
+      declared,
+      'y',
+      {
+        initializers: [floats('w', [1, 8, 2], new Array<number>(16).fill(0.1))],
+      },
+    );
+    expect(() => importOnnxStream(reshaped, { inputs: { lengths: intTensor([2, 1]) } })).toThrow(
+      'LSTM "y": the input must have three axes, [T, B, I], got [2, 1]. ' +
+        'The inputs of the stream are: x [1, 2], lengths = a constant [2].',
+    );
+  });
+
   it('names weights of an LSTM whose shapes differ', () => {
     const lstm = (biases: number): Uint8Array => {
       const shapes = { w: [1, 8, 1], r: [1, 8, 2], b: [1, biases] };

@@ -4,14 +4,14 @@ import { localWorkspace, type Workspace } from '../../kernels/workspace';
 import { memoryView } from '../../recurrence/cell-stream';
 import { withCaller } from '../../tensor/error-context';
 import { checkNames, checkObject, formatShape, sameShape, sizeOf } from '../../tensor/shape';
-import { abbreviate } from '../listing';
+import { abbreviate, listed } from '../listing';
 import { decodeOnnx, sizeOfFiles } from './decode';
 import type { ExternalData, OnnxModel } from './model';
 import { opsetOf } from './opset';
 import { withRunLimit } from './run-limit';
 import { newView, offsetOf, type Plan } from './streaming/plan';
 import { planNetwork } from './streaming/plan-network';
-import { readSignature, type SignatureOptions } from './streaming/signature';
+import { readSignature, type Signature, type SignatureOptions } from './streaming/signature';
 import { createStream, type OnnxStream, type Program, type Slot } from './streaming/stream';
 import type { View } from './streaming/view';
 
@@ -73,15 +73,18 @@ function planModel(
 ): Program {
   const { graph } = model;
   const opset = opsetOf('importOnnxStream', model);
-  const { constants, shapes, states } = readSignature(graph, options);
+  const signature = readSignature(graph, options);
+  const { constants, shapes, states } = signature;
   const size = [...shapes.values()].reduce((sum, shape) => sum + sizeOf(shape), sizeOfConstants);
   return withRunLimit(size, () => {
     const inputs: Slot[] = [];
-    const { plan, outputs } = planNetwork(workspace, graph, opset, (plan) => {
-      const views = [...shapes].map(([name, shape]): [string, View] => [name, newView(plan, shape)]);
-      inputs.push(...views.map(([name, view]) => slotOf(plan, name, view)));
-      return new Map<string, View>([...constants, ...views]);
-    });
+    const { plan, outputs } = withSignature(signature, () =>
+      planNetwork(workspace, graph, opset, (plan) => {
+        const views = [...shapes].map(([name, shape]): [string, View] => [name, newView(plan, shape)]);
+        inputs.push(...views.map(([name, view]) => slotOf(plan, name, view)));
+        return new Map<string, View>([...constants, ...views]);
+      }),
+    );
     const results = outputs.map((view, i) => outputSlot(plan, graph.outputs[i]!.name, view));
     return {
       plan,
@@ -93,6 +96,24 @@ function planModel(
       }),
     };
   });
+}
+
+/** Adds the shapes and constants of the inputs to the message of an error, since a wrong one may have caused it. */
+function withSignature<R>({ shapes, constants }: Signature, body: () => R): R {
+  try {
+    return body();
+  } catch (error) {
+    const inputs = [
+      ...[...shapes].map(([name, shape]) => `${abbreviate(name)} ${formatShape(shape)}`),
+      ...[...constants].map(([name, { shape, data }]) => {
+        const value = data.length === 1 ? String(data[0]) : `a constant ${formatShape(shape)}`;
+        return `${abbreviate(name)} = ${value}`;
+      }),
+    ];
+    if (error instanceof RangeError)
+      error.message = `${error.message.replace(/\.$/, '')}. The inputs of the stream are: ${listed(inputs)}.`;
+    throw error;
+  }
 }
 
 function slotOf({ memory }: Plan, name: string, { shape, offset }: View): Slot {

@@ -45,8 +45,9 @@ export const recurrentOperator: PlanOperator = (node) => {
   const directions = directionsOf(node);
   rejectVariants(node, form, directions.length);
   const [D, G, H] = [directions.length, form.order.length, recurrent.shape[2] ?? 0];
+  if (x.shape.length !== 3)
+    throw new RangeError(`the input must have three axes, [T, B, I], got ${formatShape(x.shape)}`);
   const [T, B, I] = x.shape as [number, number, number];
-  expectShape('the input', x.shape, [T, B, I]);
   expectShape('W', weight.shape, [D, G * H, I]);
   expectShape('R', recurrent.shape, [D, G * H, H]);
   const outputs = newView(plan, [T, D, B, H]);
@@ -147,7 +148,7 @@ function initialState(
 ): number {
   const state = inputs[i];
   if (state === undefined) return place(plan, new Float32Array(sizeOf(shape.slice(1))));
-  expectShape(`input ${i}`, state.shape, shape);
+  expectShape(`the initial state (input ${i})`, state.shape, shape);
   return offsetOf(plan, withoutAxis(sliced(state, 0, d, 1), 0));
 }
 

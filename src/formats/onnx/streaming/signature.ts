@@ -1,6 +1,15 @@
 /** The signature of a stream: the shapes of its inputs, the constant ones, and the outputs that are the next states. */
 
-import { checkObject, checkShape, describe, mismatch, outOfRange, type Shape, sizeOf } from '../../../tensor/shape';
+import {
+  checkObject,
+  checkShape,
+  describe,
+  isObject,
+  mismatch,
+  outOfRange,
+  type Shape,
+  sizeOf,
+} from '../../../tensor/shape';
 import { type IntTensor, isIntTensor, isTensor, type Tensor } from '../../../tensor/tensor';
 import { abbreviate, listed } from '../../listing';
 import type { OnnxGraph, OnnxValue } from '../model';
@@ -123,8 +132,11 @@ function constantOf({ name, type, shape = [] }: OnnxValue, value: number | Tenso
     const data = isInt ? new Int32Array(sizeOf(lengths)) : new Float32Array(sizeOf(lengths));
     return constant(lengths, data.fill(value));
   }
-  if (isInt ? !isIntTensor(value) : !isTensor(value))
-    throw mismatch(caller, argument, isInt ? 'an integer or an int tensor' : 'a number or a tensor', value);
+  if (isInt ? !isIntTensor(value) : !isTensor(value)) {
+    // '16000' and 16000n look like numbers in a message.
+    const got = isObject(value) ? value : `the ${typeof value} ${String(value)}`;
+    throw mismatch(caller, argument, isInt ? 'an integer or an int tensor' : 'a number or a tensor', got);
+  }
   checkShape(caller, argument, value.shape, declaredShape(shape), shape.map(staticLength));
   return constant(value.shape, value.data);
 }
