@@ -98,7 +98,10 @@ function planModel(
   });
 }
 
-/** Adds the shapes and constants of the inputs to the message of an error, since a wrong one may have caused it. */
+/**
+ * Adds the shapes and constants of the inputs to the message of an error, since a wrong one may have caused it, unless
+ * something is not supported.
+ */
 function withSignature<R>({ shapes, constants }: Signature, body: () => R): R {
   try {
     return body();
@@ -110,7 +113,7 @@ function withSignature<R>({ shapes, constants }: Signature, body: () => R): R {
         return `${abbreviate(name)} = ${value}`;
       }),
     ];
-    if (error instanceof RangeError)
+    if (error instanceof RangeError && !error.message.includes('not supported'))
       error.message = `${error.message.replace(/\.$/, '')}. The inputs of the stream are: ${listed(inputs)}.`;
     throw error;
   }
