@@ -1,7 +1,21 @@
 /** Streams of ONNX networks: states, shared weights, constant inputs, and errors. */
 
-import { full, type IntTensor, intTensor, type Tensor, tensor, useKernels } from 'bptt';
-import { importOnnx, importOnnxStream, predictOnnx } from 'bptt/onnx';
+import {
+  advance,
+  full,
+  gru,
+  type IntTensor,
+  intTensor,
+  lstm,
+  recurrent,
+  residual,
+  sequential,
+  stream,
+  type Tensor,
+  tensor,
+  useKernels,
+} from 'bptt';
+import { exportOnnx, importOnnx, importOnnxStream, predictOnnx } from 'bptt/onnx';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeOnnx } from '../../src/formats/onnx/decode';
 import { encodeOnnx } from '../../src/formats/onnx/encode';
@@ -98,6 +112,24 @@ describe('a stream of an ONNX network', () => {
     expect([...stream.step({ x: Float32Array.of(1, 1, 1) })['y']!.data]).toEqual([1, 1, 1]);
     stream.state = { h: tensor([[10, 20, 30]]) };
     expect([...stream.step({ x })['y']!.data]).toEqual([11, 22, 33]);
+  });
+
+  it('continues from the learned initial state of an exported model if it is assigned', () => {
+    const options = { hiddenSize: 3, learnInitialState: true };
+    const model = sequential([recurrent(lstm(), options), residual([recurrent(gru(), options)])], { inputSize: 2 });
+    model.data.forEach((value, i) => {
+      model.data[i] = value + 0.3 * Math.sin(i);
+    });
+    const batchSize = 2;
+    const expected = stream(model, { batchSize });
+    const running = importOnnxStream(exportOnnx(model, { state: true }), { shapes: { inputs: [1, batchSize, 2] } });
+    const { lstm: states, residual: inner } = expected.state!;
+    running.state = { 'lstm.h': states!['h']!, 'lstm.c': states!['c']!, 'residual.gru.h': inner!['gru.h']! };
+    for (const value of [1, -1, 0.5]) {
+      const x = full([batchSize, 2], value);
+      const { data } = advance(expected, x);
+      running.step({ inputs: x.data })['outputs']!.data.forEach((y, i) => expect(y).toBeCloseTo(data[i]!, 6));
+    }
   });
 
   it('takes declared lengths of 0 and −1 for free ones', () => {

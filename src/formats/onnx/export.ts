@@ -28,7 +28,8 @@ export interface ExportOnnxOptions {
   readonly lengths?: boolean | undefined;
   /**
    * Whether the recurrent states are inputs, `lstm.h [B, H]`, and outputs, `lstm.h.next`, for streaming and for
-   * sequences that are processed in chunks. Default: false.
+   * sequences that are processed in chunks. The file then does not have learned initial states: the first run needs
+   * them as inputs, and `stream(model).state` has them. Default: false.
    */
   readonly state?: boolean | undefined;
 }
