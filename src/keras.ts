@@ -1,4 +1,7 @@
-/** Import from Keras and TensorFlow.js, and readers of HDF5 and zip: `import { importKeras } from 'bptt/keras'`. */
+/**
+ * Import from Keras and TensorFlow.js, export of weights to them, and readers of HDF5 and zip: `import { importKeras }
+ * from 'bptt/keras'`.
+ */
 
 export { type Hdf5, readHdf5 } from './formats/hdf5';
 export { importKeras } from './formats/keras/import';
