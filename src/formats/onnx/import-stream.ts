@@ -109,7 +109,7 @@ function withSignature<R>({ shapes, constants }: Signature, body: () => R): R {
     const inputs = [
       ...[...shapes].map(([name, shape]) => `${abbreviate(name)} ${formatShape(shape)}`),
       ...[...constants].map(([name, { shape, data }]) => {
-        const value = data.length === 1 ? String(data[0]) : `a constant ${formatShape(shape)}`;
+        const value = data.length === 1 ? data[0] : `a constant ${formatShape(shape)}`;
         return `${abbreviate(name)} = ${value}`;
       }),
     ];
