@@ -642,6 +642,7 @@ export const calls: Readonly<Record<string, readonly Call[]>> = {
   ],
   predictOnnx: [call(() => [network(), { inputs: x() }])],
   runOnnx: [op((p) => [network(), p.onnx, { inputs: p.sequence }])],
+  toKeras: [call(() => [model(), { layers: {} }])],
   fromKeras: [
     call(() => [
       tagger(),

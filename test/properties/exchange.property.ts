@@ -14,6 +14,7 @@ import {
   type Tensor,
   writeSafetensors,
 } from 'bptt';
+import { fromKeras, toKeras } from 'bptt/keras';
 import { exportOnnx, importOnnx, predictOnnx } from 'bptt/onnx';
 import { fromPyTorch, toPyTorch } from 'bptt/pytorch';
 import fc from 'fast-check';
@@ -68,17 +69,20 @@ it(
   },
 );
 
-it('weights converted to PyTorch are loaded again bit for bit', () => {
+it.each([
+  ['PyTorch', toPyTorch, fromPyTorch],
+  ['Keras', toKeras, fromKeras],
+] as const)('weights converted to %s are loaded again bit for bit', (framework, to, from) => {
   let converted = 0;
   fc.assert(
     fc.property(model, (original) => {
       perturb(original);
       const other = load(save(original)).model;
       const results: Readonly<Record<string, Tensor>>[] = [];
-      if (!reads(() => results.push(toPyTorch(original)), /^toPyTorch: /)) return;
+      if (!reads(() => results.push(to(original)), new RegExp(`^to${framework}: `))) return;
       converted++;
       other.data.fill(NaN);
-      fromPyTorch(other, readSafetensors(writeSafetensors(results[0]!)).tensors);
+      from(other, readSafetensors(writeSafetensors(results[0]!)).tensors);
       expect(new Uint32Array(other.data.slice().buffer)).toEqual(new Uint32Array(original.data.slice().buffer));
     }),
     { numRuns: runs(2000) },
