@@ -56,8 +56,8 @@ export type Attended = {
  * @param memory the result of {@link attentionMemory} with the same score
  * @param queries `[B, D]`, or `[Q, B, D]`
  * @returns the context and the attention weights
- * @throws RangeError if the queries do not match the memory; TypeError if the memory has other
- * parameters than the score
+ * @throws RangeError if the queries do not match the memory; TypeError if the memory has other parameters than the
+ * score
  * @example
  * const states = tensor([[[1, 0]], [[0, 1]]]);
  * const weights = compute({ states }, (p) =>

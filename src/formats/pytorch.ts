@@ -116,7 +116,7 @@ const isBatchCount = (name: string): boolean => /\bnum_batches_tracked$/.test(na
  * Returns the weights of a model as a PyTorch `state_dict`. Write it with `writeSafetensors`, and load it with
  * `load_state_dict`. Biases are in `bias_ih`; `bias_hh` is zero, except for the candidate of a GRU.
  *
- * @returns copies
+ * @returns copies of the weights by their names
  * @throws RangeError if a layer has no equivalent in PyTorch, such as a GRU with `reset: 'before'`, layers that do not
  * form a stack share a module, or an option has a name that is not one of its modules
  * @example

@@ -19,7 +19,7 @@ type Folders = Readonly<Record<string, readonly (Tensor | undefined)[]>>;
  *
  * @param model its layers are SimpleRNN, LSTM, GRU, Bidirectional, Embedding, Dense, Conv1D, DepthwiseConv1D,
  * BatchNormalization and LayerNormalization, those without weights, and residual connections of them
- * @returns copies; layers without bias have none, as with `use_bias=False`
+ * @returns copies of the weights by their paths; layers without bias have none, as with `use_bias=False`
  * @throws RangeError if a layer has no equivalent in Keras, or two layers have the same name in `options.layers`
  * @example
  * const model = sequential([recurrent(gru(), { hiddenSize: 3 }), dense({ size: 1 })], { inputSize: 2 });
@@ -33,7 +33,8 @@ export function toKeras(model: Sequential, options: KerasNames = {}): Readonly<R
   const weights: Record<string, Tensor> = {};
   for (const { part, name } of namedParts(where, model, options)) {
     for (const [folder, tensors] of Object.entries(foldersOf(where, part))) {
-      tensors.filter(isDefined).forEach(({ shape, data }, i) => {
+      const defined = tensors.filter((tensor) => tensor !== undefined);
+      defined.forEach(({ shape, data }, i) => {
         const path = `layers/${name}/${folder}vars/${i}`;
         if (Object.hasOwn(weights, path)) fail(where, `layers has two layers with the name ${name}`);
         weights[path] = { shape, data: data.slice() };
@@ -42,8 +43,6 @@ export function toKeras(model: Sequential, options: KerasNames = {}): Readonly<R
   }
   return weights;
 }
-
-const isDefined = (tensor: Tensor | undefined): tensor is Tensor => tensor !== undefined;
 
 /** The weights of a layer that has some. @throws RangeError if Keras cannot express the layer */
 function foldersOf(where: string, { origin, path, parameters }: Part): Folders {
