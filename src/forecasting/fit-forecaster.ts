@@ -15,8 +15,6 @@ import {
 import type { Complete } from '../tensor/complete';
 import { attributed } from '../tensor/error-context';
 import { checkCount, checkFunction, checkKind, checkNames, checkNumber, counted, outOfRange } from '../tensor/shape';
-import { checkSignal } from '../training/event-loop';
-import { checkOptimizer } from '../training/optimizers';
 import { calibrate, heldBatches } from './calibration';
 import { type FeaturePlan, mainSeason } from './features';
 import type { Forecaster } from './forecaster';
@@ -106,9 +104,9 @@ export async function fitForecaster(
   checkCount(where, 'steps', steps);
   checkCount(where, 'batchSize', batchSize);
   checkNumber(where, 'learningRate', learningRate, 0);
-  if (optimizer !== undefined) checkOptimizer(where, 'optimizer', optimizer);
+  if (optimizer !== undefined) checkKind(where, 'optimizer', optimizer, 'an optimizer, such as adam()', 'update');
   if (onProgress !== undefined) checkFunction(where, 'onProgress', onProgress);
-  checkSignal(where, signal);
+  if (signal) checkKind(where, 'signal', signal, 'an abort signal', 'aborted');
   const schema = schemaOf(where, series, forecaster.frequency);
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);
@@ -183,7 +181,7 @@ async function train(
       signal,
     }).catch((error: unknown) => {
       // Errors of callbacks keep their message.
-      throw error instanceof RangeError && error.message.startsWith('fit: ') ? attributed(error, where) : error;
+      throw error instanceof Error && error.message.startsWith('fit: ') ? attributed(error, where) : error;
     });
     members.push({ network: withParameters(member.network, model.parameters.network), parameters: model.parameters });
     const best = losses.reduce((least, loss, i) => (loss < losses[least]! ? i : least), 0);

@@ -1,8 +1,8 @@
 /** The options of forecasters. */
 
-import { type Cell, gru } from '../index';
-import { checkCell } from '../recurrence/cell';
+import { type Cell, gru, recurrent } from '../index';
 import type { Complete } from '../tensor/complete';
+import { withCaller } from '../tensor/error-context';
 import {
   checkArray,
   checkBelowOne,
@@ -113,7 +113,7 @@ export function forecaster(options: ForecasterOptions): Forecaster {
   const { cell = gru(), hiddenSize = 32, dropout = 0.1, scaling = isCount ? 'mean' : 'auto', seed = 0 } = options;
   const { linearSkip = mode === 'direct' && !isCount } = options;
   for (const [name, value] of Object.entries({ context, hiddenSize, layers, members })) checkCount(where, name, value);
-  checkCell(where, cell);
+  withCaller(where, () => recurrent(cell, { hiddenSize })); // checks the cell
   checkBelowOne(where, 'dropout', dropout);
   checkChoice(where, 'mode', mode, ['direct', 'autoregressive']);
   checkChoice(where, 'scaling', scaling, ['auto', 'none', 'mean', 'standard', 'log', 'boxCox']);

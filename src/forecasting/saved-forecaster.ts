@@ -3,8 +3,8 @@
  * the description of the networks, as {@link save} writes it, and the options, scaling and names of the forecaster.
  */
 
-import type { Bytes } from '../formats/file-bytes';
 import {
+  type Bytes,
   type Cell,
   type CustomObjects,
   load,

@@ -1,4 +1,4 @@
-/** docs/architecture.md lists the folders that exist. */
+/** docs/architecture.md lists the folders that exist, and the imports that they may have. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
@@ -37,6 +37,22 @@ it('imports between the folders of src follow the order of the listing', () => {
       .map(([file, imported]) => `${file} imports ${imported}`),
   );
   expect(wrong).toEqual([]);
+});
+
+it('forecasting computes with the public API: it imports only checks, error messages and drawing besides', () => {
+  const folder = new URL('src/forecasting/', root);
+  const imported = readdirSync(folder).flatMap((name) =>
+    [...readFileSync(new URL(name, folder), 'utf8').matchAll(/from '(\.\.\/[^']*)'/g)].map(([, path]) => path),
+  );
+  expect([...new Set(imported)].sort()).toEqual([
+    '../index',
+    '../tensor/arrays',
+    '../tensor/complete',
+    '../tensor/error-context',
+    '../tensor/named-values',
+    '../tensor/shape',
+    '../training/svg',
+  ]);
 });
 
 /** The other folders of `src/` from which the files of a folder import, with the file. */
