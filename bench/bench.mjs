@@ -1,4 +1,4 @@
-/** Benchmarks bptt without other libraries: `npm run bench`. Takes about four minutes. */
+/** Benchmarks bptt without other libraries: `npm run bench`. Takes about seven minutes. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { kernelCases, multiplyAddPeak } from '../build/kernels.js';
 import { kernelsInUse, threadsReady, useThreads } from '../dist/index.js';
 import { cells, nameOf, shapes, streams } from './cases.mjs';
+import { startHalves } from './halves.mjs';
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from './measure.mjs';
 import { allocation, infer, stream, train } from './ours.mjs';
 
@@ -57,7 +58,8 @@ for (const shape of shapes) {
     }
   }
 }
-// Two threads against one, in turn, since threads that were just started need a warm-up.
+// Two threads against one, in turn, since threads that were just started need a warm-up; for large batches also against
+// two halves at the same time.
 for (const [kind, prepare, sizes] of [
   ['train', train, shapes],
   ['infer', infer, shapes],
@@ -67,16 +69,30 @@ for (const [kind, prepare, sizes] of [
     for (const cell of cells) {
       const name = `threads/${kind}/${cell}/${kind === 'stream' ? `I${size.I}H${size.H}` : nameOf(size)}`;
       if (!includes(name)) continue;
-      const times = { 1: [], 2: [] };
-      for (const threads of [1, 2, 1, 2]) {
-        useThreads(threads);
-        if ((await threadsReady()) !== threads) throw new Error(`${threads} threads did not start.`);
-        times[threads].push(...(await runInterleaved({ bptt: prepare(cell, size) }, { rounds: 3 })).bptt);
+      const halves = size.B >= 32 ? startHalves(kind, cell, size) : undefined;
+      const times = { 1: [], 2: [], halves: [] };
+      const settings = { rounds: 2, turn: 120 };
+      for (let round = 0; round < 4; round++) {
+        for (const threads of [1, 2]) {
+          useThreads(threads);
+          if ((await threadsReady()) !== threads) throw new Error(`${threads} threads did not start.`);
+          times[threads].push(...(await runInterleaved({ bptt: prepare(cell, size) }, settings)).bptt);
+        }
+        useThreads(1);
+        if (halves) times.halves.push(...(await runInterleaved(halves.contestants, settings)).bptt);
       }
-      useThreads(1);
-      const [one, two] = [quantile(times[1], 0.5), quantile(times[2], 0.5)];
+      halves?.end();
       rows.push(rowOf(name, 'bptt', times[2]));
-      log(name, `${two.toPrecision(3)} ms with two threads, ${(one / two).toFixed(2)} times as fast as with one`);
+      // The best times have the least noise from other programs, which take one of the processors now and then.
+      const ratios = (of) => {
+        const [median, best] = [0.5, 0].map((fraction) => quantile(times[1], fraction) / quantile(times[of], fraction));
+        return `${median.toFixed(2)} (best times ${best.toFixed(2)})`;
+      };
+      const limit = halves ? `, two halves at once ${ratios('halves')}` : '';
+      log(
+        name,
+        `${quantile(times[2], 0.5).toPrecision(3)} ms with two threads, speed relative to one ${ratios(2)}${limit}`,
+      );
     }
   }
 }
