@@ -11,16 +11,18 @@ import { parseArgs } from 'node:util';
  * exits.
  *
  * @param help text that `--help` prints
- * @param hasThreads whether the benchmark has the option `--threads`
- * @returns the path of the JSON file, a predicate for the names of the selected cases, and the number of threads
+ * @param libraries the names of the libraries that the benchmark compares, if it has the options `--among` and
+ * `--threads`
+ * @returns the path of the JSON file, a predicate for the names of the selected cases, the selected libraries, and the
+ * number of threads
  */
-export function options(help, hasThreads = false) {
+export function options(help, libraries) {
   const { values } = parseArgs({
     options: {
       json: { type: 'string' },
       node: { type: 'string' },
       only: { type: 'string' },
-      ...(hasThreads && { threads: { type: 'string', default: '1' } }),
+      ...(libraries && { among: { type: 'string' }, threads: { type: 'string', default: '1' } }),
       help: { type: 'boolean' },
     },
   });
@@ -29,7 +31,7 @@ export function options(help, hasThreads = false) {
     process.exit();
   }
   if (values.node !== undefined) {
-    const rest = ['json', 'only', 'threads'].flatMap((name) =>
+    const rest = ['json', 'only', 'among', 'threads'].flatMap((name) =>
       values[name] === undefined ? [] : [`--${name}`, values[name]],
     );
     const { status, error } = spawnSync(values.node, [process.argv[1], ...rest], { stdio: 'inherit' });
@@ -39,7 +41,10 @@ export function options(help, hasThreads = false) {
   const threads = Number(values.threads ?? 1);
   if (!Number.isInteger(threads) || threads < 1)
     throw new RangeError(`--threads must be an integer of at least 1, got ${values.threads}.`);
-  return { json: values.json, includes: selection(values.only), threads };
+  const among = values.among?.split(',') ?? libraries;
+  const unknown = among?.find((name) => !libraries.includes(name));
+  if (unknown !== undefined) throw new RangeError(`--among must name some of ${libraries.join(', ')}, got ${unknown}.`);
+  return { json: values.json, includes: selection(values.only), among, threads };
 }
 
 /**

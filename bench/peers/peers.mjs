@@ -7,19 +7,21 @@ import { cells, convolutionalModels, convolutionName, convolutions, nameOf, shap
 import { header, options, optionsHelp, quantile, rowOf, runInterleaved, writeRows } from '../measure.mjs';
 import { all, open, threaded } from './contestants.mjs';
 
-const { json, includes, threads } = options(
+const { json, includes, among, threads } = options(
   `Compares training, inference and streaming with TensorFlow.js, brain.js, ONNX Runtime and PyTorch.
 
   npm run bench:peers -- [options]
 
 ${optionsHelp}
+  --among NAMES compare only bptt and these comma-separated libraries: ${all.join(', ')}
   --threads N   compare bptt, ONNX Runtime and PyTorch with N threads each`,
-  true,
+  all,
 );
 
 const log = (text) => void console.log(text);
 const contestants = {};
 for (const who of threads === 1 ? all : threaded) {
+  if (who !== 'bptt' && !among.includes(who)) continue;
   const opened = await open(who, threads, log);
   if (opened !== undefined) contestants[who] = opened;
 }
@@ -30,9 +32,9 @@ log(
 log('Median in ms (in parentheses: relative to bptt).\n');
 
 const rows = [];
-async function compare(kind, cell, shape, name, among = Object.keys(contestants)) {
+async function compare(kind, cell, shape, name, candidates = Object.keys(contestants)) {
   if (!includes(name)) return;
-  const able = among.filter((who) => contestants[who]?.[kind] !== undefined);
+  const able = candidates.filter((who) => contestants[who]?.[kind] !== undefined);
   const times = threads === 1 ? await interleaved(able, kind, cell, shape) : alone(able, kind, cell, shape);
   const base = quantile(times.bptt, 0.5);
   rows.push(...Object.entries(times).map(([who, values]) => rowOf(name, who, values)));
