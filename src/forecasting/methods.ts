@@ -121,8 +121,9 @@ function deviationOfLag(values: Float64Array, lag: number, mean = 0): number {
 }
 
 /**
- * The values of the last season, repeated. Without a season, the last value. A missing value is replaced by that of one
- * season earlier.
+ * The values of the last season, repeated. Without a season, or with fewer values than a season has, the last value. A
+ * missing value is replaced by that of one season earlier. The intervals are those of the errors one season ahead, or
+ * with at most one season of values, one step ahead.
  *
  * @example
  * const method = seasonalNaive();
@@ -132,10 +133,10 @@ function deviationOfLag(values: Float64Array, lag: number, mean = 0): number {
 export function seasonalNaive(): Method {
   return localMethod('seasonalNaive', (values, { horizon, season }) => {
     const N = values.length;
-    const lag = N > season ? season : 1;
+    const lag = N >= season ? season : 1;
     const filled = filledValues(values, lag);
     const before = Array.from({ length: horizon }, (_, k) => lastObserved(values, N + k, lag));
-    const deviation = deviationOfLag(values, lag);
+    const deviation = deviationOfLag(values, N > season ? season : 1);
     return normalAround(
       before.map((t) => filled[t]!),
       (k) => deviation * Math.sqrt((N + k - before[k]!) / lag),

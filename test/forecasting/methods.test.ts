@@ -167,6 +167,15 @@ it('the baselines repeat the last season, continue the line and the mean, and sk
   expect(await run(seasonalNaive(), { name: 'a', values: [1, 2, 3, 4, NaN, 6, 7, 8], mask })).toEqual([1, 6, 7]);
 });
 
+it('the seasonal naive forecast repeats a single season, with the errors one step ahead', async () => {
+  const fitted = await seasonalNaive()([], { horizon: 4, season: 3, frequency: undefined, levels: [0.9] });
+  const { median, quantiles } = fitted([{ name: 'a', values: [1, 4, 2] }])[0]!;
+  expect(median).toEqual([1, 4, 2, 1]);
+  // The differences are 3 and -2.
+  const deviations = median.map((value, k) => (quantiles[k]![0]! - value) / normalQuantile(0.9));
+  expect(deviations).toEqual([6.5, 6.5, 6.5, 13].map((variance) => expect.closeTo(Math.sqrt(variance), 9)));
+});
+
 describe('missing values', () => {
   const gap = (count: number): number[] => new Array<number>(count).fill(NaN);
   const forecastOf = async (method: Method, values: readonly number[], horizon: number, season = 1) => {
