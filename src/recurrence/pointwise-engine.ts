@@ -70,7 +70,7 @@ interface Layout extends Pick<EngineInput, 'scope' | 'inputs' | 'rows' | 'mask'>
   readonly saved: number;
   /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
   readonly masked: number;
-  /** The offsets of the current step, set by {@link selectStep}; those of `dVectors`, by the backward pass. */
+  /** The offsets of the current step, set by {@link overSteps}; those of `dVectors`, by the backward pass. */
   readonly step: PointwiseBackwardStep<string> & { readonly dVectors: Record<string, number> };
 }
 
@@ -100,16 +100,16 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     const candidates = moveRate === undefined ? sequence.offset + S * H : allocate(workspace, N * H);
     return { name, initial: initial[name]!, sequence, candidates, moveRate, gradient: -1, dCandidates: -1 };
   });
-  const gates = allocate(workspace, N * GH);
-  const saved = allocate(workspace, N * cell.savedBlocks * H);
-  const product = allocate(workspace, cell.separateProducts ? S * GH : 0);
+  const buffers = {
+    gates: allocate(workspace, N * GH),
+    saved: allocate(workspace, N * cell.savedBlocks * H),
+    product: allocate(workspace, cell.separateProducts ? S * GH : 0),
+  };
   const masked = allocate(workspace, mask === undefined ? 0 : N * H);
   const step: Layout['step'] = {
+    ...buffers,
     rows: 0,
     hiddenSize: H,
-    gates,
-    product,
-    saved,
     dProduct: -1,
     previous: {},
     next: {},
@@ -118,22 +118,7 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     vectors: byName(cell.vectorParameters, (name) => parameters[name]!.offset),
     dVectors: {},
   };
-  return {
-    ...input,
-    cell,
-    S,
-    N,
-    H,
-    GH,
-    parameters,
-    tracks,
-    sources,
-    gates,
-    product,
-    saved,
-    masked,
-    step,
-  };
+  return { ...input, ...buffers, cell, S, N, H, GH, parameters, tracks, sources, masked, step };
 }
 
 /** Packs a matrix `[K, N]`, stored as `[N, K]` if transposed, unless it is packed. Returns the offset of its panels. */
@@ -152,11 +137,11 @@ function packed(workspace: Workspace, matrix: Variable, K: number, N: number, tr
 type StepFunction = (k: Kernels, step: Layout['step'], t: number, at: number, first: number) => void;
 
 /**
- * Calls `run` for all steps in order, or in reverse order. If the rows have the same length and the cell allows it,
- * threads compute all steps of some rows each; otherwise they divide the kernels.
+ * Sets the offsets of each step and calls `run`, in order or in reverse order. If the rows have the same length and the
+ * cell allows it, threads compute all steps of some rows each; otherwise they divide the kernels.
  */
 function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void {
-  const { cell, scope, rows, S, H, GH } = layout;
+  const { cell, scope, rows, S, H, GH, step } = layout;
   const { kernels } = scope;
   const T = rows.length;
   let end = 0;
@@ -168,31 +153,22 @@ function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void
     for (let i = from; i < to; i++) {
       const t = isReversed ? T - 1 - i : i;
       const at = starts[t]! + first;
-      run(k, selectStep(layout, t, at, first, count), t, at, first);
+      const previous = t === 0 ? first : S + at - rows[t - 1]!;
+      step.rows = Math.min(rows[t]!, count);
+      step.gates = layout.gates + at * GH;
+      step.product = layout.product + first * GH;
+      step.saved = layout.saved + at * cell.savedBlocks * H;
+      for (const { name, sequence, candidates, moveRate, gradient, dCandidates } of layout.tracks) {
+        step.previous[name] = sequence.offset + previous * H;
+        step.next[name] = candidates + at * H;
+        step.dPrevious[name] = gradient + previous * H;
+        step.dNext[name] = moveRate === undefined ? gradient + (S + at) * H : dCandidates + first * H;
+      }
+      run(k, step, t, at, first);
     }
   };
   if (kernels.overSteps && cell.callsOnlyKernels && rows[T - 1] === S) kernels.overSteps(S, T, H * GH, runRows);
   else runRows(kernels, 0, S, 0, T);
-}
-
-/**
- * Sets the offsets of step `t` for its packed rows from `at` on, the rows of the batch from `first` on, at most
- * `count`.
- */
-function selectStep(layout: Layout, t: number, at: number, first: number, count: number): Layout['step'] {
-  const { cell, rows, S, H, GH, step } = layout;
-  const previous = t === 0 ? first : S + at - rows[t - 1]!;
-  step.rows = Math.min(rows[t]!, count);
-  step.gates = layout.gates + at * GH;
-  step.product = layout.product + first * GH;
-  step.saved = layout.saved + at * cell.savedBlocks * H;
-  for (const { name, sequence, candidates, moveRate, gradient, dCandidates } of layout.tracks) {
-    step.previous[name] = sequence.offset + previous * H;
-    step.next[name] = candidates + at * H;
-    step.dPrevious[name] = gradient + previous * H;
-    step.dNext[name] = moveRate === undefined ? gradient + (S + at) * H : dCandidates + first * H;
-  }
-  return step;
 }
 
 /**
@@ -224,23 +200,46 @@ function forward(layout: Layout): void {
   });
 }
 
-/** Runs the steps in reverse, then adds the gradients of the weights and the inputs, with one product each. */
+/**
+ * Runs the steps in reverse, which leaves the gradient of all pre-activations in `gates` and adds to the gradients of
+ * the states; then adds the gradients of the weights and the inputs, with one product each.
+ */
 function backward(layout: Layout): void {
-  const { cell, scope, inputs, rows, mask, S, N, H, GH, tracks } = layout;
+  const { cell, scope, inputs, rows, mask, S, N, H, GH, tracks, step } = layout;
   const { weightIh, weightHh, bias } = layout.parameters;
   const { kernels: k, workspace } = scope;
+  const hiddenName = cell.state[0]!;
   // Gradients outlive the scratch memory, so they are allocated before it.
   for (const track of tracks) track.gradient = gradientOf(track.sequence);
   layout.sources.forEach(gradientIfTracked);
   // Every vector parameter gets a gradient, since the backward function always adds to it.
-  for (const name of cell.vectorParameters) layout.step.dVectors[name] = gradientOf(layout.parameters[name]!);
+  for (const name of cell.vectorParameters) step.dVectors[name] = gradientOf(layout.parameters[name]!);
+  const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
   withScratch(scope, () => {
     for (const track of tracks) if (track.moveRate !== undefined) track.dCandidates = allocate(workspace, S * H);
+    // `[N, G·H]` the gradient of the products of the hidden states.
     const dProduct = cell.separateProducts ? allocate(workspace, N * GH) : layout.gates;
-    const repacks = mask === undefined && rows.some((count) => count !== S);
-    const repacked = repacks ? allocate(workspace, N * H) : undefined;
-    backwardSteps(layout, dProduct, repacked);
-    cell.backwardVectors?.(k, { ...layout.step, saved: layout.saved, rows: N });
+    // `[N, H]` the previous hidden states in packed order, if they are not in that order.
+    const repacked = mask === undefined && rows.some((count) => count !== S) ? allocate(workspace, N * H) : undefined;
+    const panels = weightHh === undefined ? -1 : packed(workspace, weightHh, GH, H, true);
+    const dMasked = allocate(workspace, mask === undefined ? 0 : S * H);
+    overSteps(layout, true, (k, step, t, at, first) => {
+      const size = step.rows * H;
+      step.dProduct = dProduct + at * GH;
+      for (const { name, moveRate, gradient } of tracks) {
+        if (moveRate === undefined) continue;
+        const dNext = gradient + (S + at) * H;
+        k.of(interpolateBackward)(step.dPrevious[name]!, step.dNext[name]!, dNext, moveRate.offset + at * H, size);
+      }
+      cell.backward(k, step);
+      if (weightHh !== undefined && (t > 0 || initialTracked)) {
+        const dHidden = mask === undefined ? step.dPrevious[hiddenName]! : dMasked + first * H;
+        k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, mask === undefined);
+        if (mask !== undefined) k.of(addProduct)(step.dPrevious[hiddenName]!, dHidden, mask.offset + first * H, size);
+      }
+      if (repacked !== undefined) k.of(copy)(repacked + at * H, step.previous[hiddenName]!, size);
+    });
+    cell.backwardVectors?.(k, { ...step, saved: layout.saved, rows: N });
     affineBackward(layout.gates, inputs, weightIh, bias);
     if (weightHh?.storage.tracked) {
       // The hidden states that were multiplied by the recurrent weights, in packed order.
@@ -250,38 +249,5 @@ function backward(layout: Layout): void {
     for (const { initial, gradient } of tracks) {
       if (initial.storage.tracked) k.of(addScaled)(gradientOf(initial), gradient, 1, S * H);
     }
-  });
-}
-
-/**
- * Runs the steps in reverse: leaves the gradient of all pre-activations in `gates` and adds to the gradients of the
- * states.
- *
- * @param dProduct `[N, G·H]` the gradient of the products of the hidden states
- * @param repacked `[N, H]` receives the previous hidden states in packed order, if given
- */
-function backwardSteps(layout: Layout, dProduct: number, repacked: number | undefined): void {
-  const { cell, scope, mask, S, H, GH, tracks } = layout;
-  const { weightHh } = layout.parameters;
-  const { workspace } = scope;
-  const hiddenName = cell.state[0]!;
-  const initialTracked = tracks.some(({ initial }) => initial.storage.tracked);
-  const panels = weightHh === undefined ? -1 : packed(workspace, weightHh, GH, H, true);
-  const dMasked = allocate(workspace, mask === undefined ? 0 : S * H);
-  overSteps(layout, true, (k, step, t, at, first) => {
-    const size = step.rows * H;
-    step.dProduct = dProduct + at * GH;
-    for (const { name, moveRate, gradient } of tracks) {
-      if (moveRate === undefined) continue;
-      const dNext = gradient + (S + at) * H;
-      k.of(interpolateBackward)(step.dPrevious[name]!, step.dNext[name]!, dNext, moveRate.offset + at * H, size);
-    }
-    cell.backward(k, step);
-    if (weightHh !== undefined && (t > 0 || initialTracked)) {
-      const dHidden = mask === undefined ? step.dPrevious[hiddenName]! : dMasked + first * H;
-      k.of(gemmPacked)(dHidden, step.dProduct, panels, step.rows, H, GH, mask === undefined);
-      if (mask !== undefined) k.of(addProduct)(step.dPrevious[hiddenName]!, dHidden, mask.offset + first * H, size);
-    }
-    if (repacked !== undefined) k.of(copy)(repacked + at * H, step.previous[hiddenName]!, size);
   });
 }
