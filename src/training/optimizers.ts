@@ -443,7 +443,8 @@ export function applyOptimizer<P extends TensorTree>(
     if (!Number.isFinite(squares)) throw nonFiniteGradient(where, trained, view.subarray(g, g + size), step);
     const update = { size, step, parameters: p, gradient: g, slots, leaves: list };
     updateAt(where, workspace, optimizer, update);
-    copyToState(workspace, state, update);
+    state.step = step;
+    copySlotsFrom(workspace, state, slots);
     visitTree(where, parameters, ({ data }, _, start) => data.set(view.subarray(p + start, p + start + data.length)));
     return { norm: Math.sqrt(squares) };
   });
@@ -474,12 +475,11 @@ export function copySlotsInto(workspace: Workspace, { slots }: OptimizerState): 
   return slots.map((slot) => copyInto(workspace, slot));
 }
 
-/** Copies the state after an update out of the workspace. */
-export function copyToState(
+/** Copies the buffers of a state out of the workspace, from the offsets `slots`. */
+export function copySlotsFrom(
   { memory }: Workspace,
-  state: OptimizerState,
-  { step, slots, size }: Pick<Update, 'step' | 'slots' | 'size'>,
+  { slots: buffers }: OptimizerState,
+  slots: readonly number[],
 ): void {
-  state.step = step;
-  state.slots.forEach((slot, i) => slot.set(memory.view.subarray(slots[i]!, slots[i]! + size)));
+  buffers.forEach((buffer, i) => buffer.set(memory.view.subarray(slots[i]!, slots[i]! + buffer.length)));
 }

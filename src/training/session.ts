@@ -21,8 +21,8 @@ import type { Mapped, TensorTree } from '../tensor/tree';
 import { nonFiniteGradient, nonFiniteLoss } from './finite-check';
 import {
   checkOptimizerState,
+  copySlotsFrom,
   copySlotsInto,
-  copyToState,
   initializeOptimizer,
   type Optimizer,
   type OptimizerState,
@@ -88,7 +88,7 @@ export function openSession<P extends TensorTree, B>(
   /** The moments that stay in the workspace of the last update. */
   let kept: { readonly reservation: Reservation; readonly slots: number[] } | undefined;
   const state = (): OptimizerState => {
-    if (kept) copyToState(kept.reservation.held.workspace, current, { step: current.step, slots: kept.slots, size });
+    if (kept) copySlotsFrom(kept.reservation.held.workspace, current, kept.slots);
     return current;
   };
   const close = (): void => {
@@ -128,8 +128,15 @@ export function openSession<P extends TensorTree, B>(
             scope.buffers = buffers;
             const loss = (p: Mapped<P, Variable>) =>
               scale(task.loss(p, batch, context, weight), total && weight / total);
-            const { isFrozen } = optimizer;
-            const { value } = differentiate(caller, scope, task.parameters, parameters, gradient, loss, isFrozen);
+            const { value } = differentiate(
+              caller,
+              scope,
+              task.parameters,
+              parameters,
+              gradient,
+              loss,
+              optimizer.isFrozen,
+            );
             if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
             return value;
           });
@@ -150,8 +157,8 @@ export function openSession<P extends TensorTree, B>(
             buffers: [...buffers].map(([offset, size]) => ({ offset: offset - parameters, size })),
           };
           updateAt(caller, workspace, optimizer, input);
-          if (kept === undefined) copyToState(workspace, current, input);
-          else current.step = input.step;
+          current.step = input.step;
+          if (kept === undefined) copySlotsFrom(workspace, current, slots);
           task.data.set(memory.view.subarray(parameters, parameters + size));
           if (optimizer.rate !== undefined)
             learningRate = rateAt(caller, optimizer.rate, { step: current.step, validationLosses });

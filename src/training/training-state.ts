@@ -90,8 +90,10 @@ export function openEpoch<B>(
   const draws: Draw[] = [];
   let position = 0;
   let iterator: Iterator<B> | AsyncIterator<B> | undefined;
-  /** The next batch, if it has been read, and the state of the generator before. */
-  let ahead: { readonly next: IteratorResult<B>; readonly before: Uint32Array } | undefined;
+  /** The next batch, if it has been read. */
+  let next: IteratorResult<B> | undefined;
+  /** The state of the generator before the last read. */
+  let before = random.state;
   /** Sets the generator to the state that was recorded at this position, and returns the record. */
   const restore = (): Draw | undefined => {
     const draw = recorded.find((each) => each.position === position);
@@ -100,28 +102,27 @@ export function openEpoch<B>(
   };
   /** Records the state of the generator before the last read, if it drew random numbers. */
   const note = (): void => {
-    const { before } = ahead!;
     if (String(before) !== String(random.state)) draws.push({ position, random: before });
   };
   const read = async (): Promise<IteratorResult<B>> => {
-    if (ahead === undefined) {
+    if (next === undefined) {
       const draw = restore();
-      const before = random.state.slice();
+      before = random.state.slice();
       iterator ??= iteratorOf('data', data.batches(random));
-      ahead = { next: await iterator.next(), before };
-      if (ahead.next.done) {
+      next = await iterator.next();
+      if (next.done) {
         note();
         // The end had been read before the state was stored, and the last update may have drawn after it.
         if (draw && draw !== resume) random.state.set(resume!.random);
       }
     }
-    return ahead.next;
+    return next;
   };
   /** Marks the batch that has been read as used. */
   const use = (): void => {
     note();
     position++;
-    ahead = undefined;
+    next = undefined;
   };
   return {
     get position() {
@@ -129,7 +130,7 @@ export function openEpoch<B>(
     },
     draws,
     get random() {
-      return ahead === undefined || ahead.next.done ? random.state : ahead.before;
+      return next === undefined || next.done ? random.state : before;
     },
     async take(count) {
       for (; position < used; use())
@@ -138,20 +139,20 @@ export function openEpoch<B>(
       if (position === data.batchCount) restore();
       const batches: B[] = [];
       while (batches.length < count && position !== data.batchCount) {
-        const next = await read();
-        if (next.done) {
+        const batch = await read();
+        if (batch.done) {
           if (position > 0 && data.batchCount !== undefined)
             throw outOfRange('fit', 'data.batchCount', `${position}, the number of batches`, data.batchCount);
           break;
         }
-        batches.push(next.value);
+        batches.push(batch.value);
         use();
       }
       return batches;
     },
     isAtEnd: async () => (data.batchCount === undefined ? (await read()).done === true : position === data.batchCount),
     async close() {
-      if (!ahead?.next.done) await iterator?.return?.();
+      if (!next?.done) await iterator?.return?.();
     },
   };
 }
