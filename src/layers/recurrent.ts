@@ -10,7 +10,7 @@ import { checkRates, expectedZoneout } from '../recurrence/zoneout';
 import { zeros } from '../tensor/initializers';
 import { mapValues } from '../tensor/named-values';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkBelowOne, checkCount, checkNames } from '../tensor/shape';
+import { checkBelowOne, checkCount, checkNames, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { type Layer, type LayerContext, stepSize, vectors } from './layer';
 import { joinNames, splitNames } from './nested-names';
@@ -158,18 +158,17 @@ export function runDirection(
   const { initial } = splitNames(parameters);
   const own = Object.fromEntries(Object.entries(parameters).filter(([name]) => !name.includes('.')));
   const learned = initial && mapValues(initial, (value) => broadcastTo(value, [B, value.size]));
-  const dropoutMask = (rate: number, size: number): Variable | undefined =>
-    training && rate > 0 ? randomMask(scope, [B * size], rate, 1 / (1 - rate), sequenceRandom) : undefined;
-  const inputMask = dropoutMask(inputDropout, I);
-  const size = outputSize(cell, { hiddenSize });
-  const recurrentMask = dropoutMask(recurrentDropout, size);
+  const dropoutMask = (rate: number, shape: Shape): Variable | undefined =>
+    training && rate > 0 ? randomMask(scope, shape, rate, 1 / (1 - rate), sequenceRandom) : undefined;
+  const inputMask = dropoutMask(inputDropout, [B * I]);
+  const recurrentMask = dropoutMask(recurrentDropout, [B, outputSize(cell, { hiddenSize })]);
   return unroll(cell, own, inputMask === undefined ? x : viewOf(multiply(viewOf(x, [T, B * I]), inputMask), x.shape), {
     initialState: { ...learned, ...state },
     resetState: initial ?? {},
     lengths,
     resets,
     reverse,
-    recurrentMask: recurrentMask && viewOf(recurrentMask, [B, size]),
+    recurrentMask,
     zoneout: zoneout && { rates: zoneout, random: training ? random : undefined },
   });
 }

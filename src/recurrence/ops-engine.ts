@@ -14,17 +14,16 @@ export function runOps<N extends string>(
   cell: OpsCell<N> | CellFunction<N>,
   { parameters, inputs, initial, rows, mask, zoneout }: EngineInput,
 ): StateSequences {
-  const hooks = typeof cell === 'function' ? undefined : cell;
-  const step = typeof cell === 'function' ? cell : cell.step;
-  const p = hooks?.prepare?.(parameters) ?? parameters;
-  const x = hooks?.inputs?.(p, inputs) ?? inputs;
+  const ops: Pick<OpsCell<N>, 'step' | 'prepare' | 'inputs'> = typeof cell === 'function' ? { step: cell } : cell;
+  const p = ops.prepare?.(parameters) ?? parameters;
+  const x = ops.inputs?.(p, inputs) ?? inputs;
   const states: Readonly<Record<string, Variable>>[] = [initial];
   let start = 0;
   for (const count of rows) {
     const last = lastOf(states)!;
     const previous = mapValues(last, (state) => slice(state, 0, count));
     const applyDropout = (h: Variable): Variable => (mask === undefined ? h : multiply(h, slice(mask, 0, count)));
-    const next: Readonly<Record<string, Variable>> = step(
+    const next: Readonly<Record<string, Variable>> = ops.step(
       p,
       slice(x, start, start + count),
       previous as State<N>,
