@@ -62,7 +62,8 @@ export function gruWith(options: GruWithOptions, name?: string): Cell<'h'> {
       const product = matmul(hidden, gates!);
       const gate = (from: number): Variable =>
         gateActivation(add(slice(x, from, from + H, 1), slice(product, from, from + H, 1)));
-      const [r, z] = [gate(0), gate(H)];
+      const r = gate(0);
+      const z = gate(H);
       const recurrent =
         reset === 'before'
           ? matmul(multiply(r, hidden), candidate!)

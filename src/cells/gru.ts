@@ -86,7 +86,8 @@ function resetBefore(): OpsCell<'h'> {
       const H = h.shape[1]!;
       const hidden = applyDropout(h);
       const activated = sigmoid(add(slice(x, 0, 2 * H, 1), matmul(hidden, gates!)));
-      const [r, z] = [slice(activated, 0, H, 1), slice(activated, H, 2 * H, 1)];
+      const r = slice(activated, 0, H, 1);
+      const z = slice(activated, H, 2 * H, 1);
       const n = tanh(add(slice(x, 2 * H, 3 * H, 1), matmul(multiply(r, hidden), candidate!)));
       return { h: add(n, multiply(z, subtract(h, n))) };
     },

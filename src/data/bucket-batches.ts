@@ -151,7 +151,8 @@ function checkStepTargets(examples: readonly Example[]): void {
   const targets = examples.map(({ target }) => target).filter(isPerStep);
   checkSameKind('bucketBatches', (i) => `examples[${i}].target`, targets);
   examples.forEach(({ input }, i) => {
-    const [steps, targetSteps] = [sequenceLengthOf(input), sequenceLengthOf(targets[i]!)];
+    const steps = sequenceLengthOf(input);
+    const targetSteps = sequenceLengthOf(targets[i]!);
     if (steps !== targetSteps)
       throw new RangeError(
         `bucketBatches: examples[${i}] must have one target per step, ` +

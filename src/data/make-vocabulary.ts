@@ -63,7 +63,8 @@ function frequentTokens(
 
 /** Compares strings by code point. The default order, by UTF-16 code unit, has U+1F40B before U+FF01. */
 function compareCodePoints(a: string, b: string): number {
-  const [x, y] = [[...a], [...b]];
+  const x = [...a];
+  const y = [...b];
   const at = x.findIndex((character, i) => character !== y[i]);
   return at < 0 ? x.length - y.length : at >= y.length ? 1 : x[at]!.codePointAt(0)! - y[at]!.codePointAt(0)!;
 }

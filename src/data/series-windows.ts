@@ -86,7 +86,8 @@ function windowsAt(
   horizon: number,
   columns: readonly number[],
 ): Batch<Tensor, Tensor> {
-  const [B, F] = [starts.length, shape[1]!];
+  const B = starts.length;
+  const F = shape[1]!;
   const inputs = new Float32Array(sequenceLength * B * F);
   const targets = new Float32Array(B * horizon * columns.length);
   let to = 0;

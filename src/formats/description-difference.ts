@@ -79,7 +79,8 @@ export function differenceOf(expected: readonly Json[], found: Json): string | u
         ? value === null || !isLibraryName(value)
         : ourValue === value || unnamedPaths.some((outer) => path.startsWith(`${outer} (`));
     if (!isSame) {
-      const [expected, found] = [valueText(path, ourValue), valueText(path, value)];
+      const expected = valueText(path, ourValue);
+      const found = valueText(path, value);
       return `${abbreviate(path) || 'the model'} must be ${expected}, the file has ${found}`;
     }
   }

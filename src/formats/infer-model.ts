@@ -193,7 +193,8 @@ const reject = (what: string): never => {
 function plainModule(name: string, tensors: ReadonlyMap<string, Tensor>, options: InferOptions): Module {
   const label = labelOf({ name });
   if (tensors.has('running_mean')) return batchNormModule(name, tensors);
-  const [weight, bias] = [tensors.get('weight'), tensors.get('bias')];
+  const weight = tensors.get('weight');
+  const bias = tensors.get('bias');
   const unexpected =
     [...tensors.keys()].find((key) => key !== 'weight' && key !== 'bias') ??
     (weight === undefined ? 'bias' : undefined);

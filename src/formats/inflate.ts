@@ -89,7 +89,9 @@ function bitReader(input: Uint8Array, reject: Reject): BitReader {
 
 /** Reads the codes of a block, whose lengths are themselves compressed. */
 function dynamicCodes({ bits, symbolOf }: BitReader, reject: Reject): readonly [literals: Code, distances: Code] {
-  const [literalCount, distanceCount, lengthCount] = [bits(5) + 257, bits(5) + 1, bits(4) + 4];
+  const literalCount = bits(5) + 257;
+  const distanceCount = bits(5) + 1;
+  const lengthCount = bits(4) + 4;
   const codeLengths = new Uint8Array(19);
   for (let i = 0; i < lengthCount; i++) codeLengths[lengthOrder[i]!] = bits(3);
   const lengthCode = codeOf(codeLengths, reject);

@@ -124,7 +124,8 @@ function textOf(bytes: Uint8Array, i: number): string {
 }
 
 function readEntry(bytes: Uint8Array, view: DataView, at: number, name: string, rawName: Uint8Array): Entry {
-  const [flags, method] = [view.getUint16(at + 8, true), view.getUint16(at + 10, true)];
+  const flags = view.getUint16(at + 8, true);
+  const method = view.getUint16(at + 10, true);
   const [crc, packed, size, from] = [16, 20, 24, 42].map((offset) => view.getUint32(at + offset, true)) as [
     number,
     number,

@@ -167,7 +167,8 @@ export const moveWhereEqual: Kernel<typeof where> = {
   },
   simd: ([dx, rest, x, y, n], w) =>
     overElements(w, n, [dx, rest, x, y], (e) => {
-      const [isEqual, value] = [w.local('v128'), w.local('v128')];
+      const isEqual = w.local('v128');
+      const value = w.local('v128');
       return [
         set(isEqual, vEqual(e.load(x), e.load(y))),
         set(value, e.load(rest)),

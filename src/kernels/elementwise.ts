@@ -85,7 +85,8 @@ export const absoluteBackward: Kernel<typeof backwardOperands> = {
   simd: (o, w) =>
     backwardByElement(w, o, (dy, x) => {
       const [value] = w.vectors;
-      const [zero, one] = [w.constant(0), w.constant(1)];
+      const zero = w.constant(0);
+      const one = w.constant(1);
       // The sign of 0 is 0, and that of NaN is NaN.
       const sign = vSelect(vLess(zero, value), one, vSelect(vLess(value, zero), w.constant(-1), tee(value, x)));
       return vMultiply(dy, sign);
@@ -141,7 +142,8 @@ export const rectify: Kernel<typeof withNumber> = {
   },
   simd: ([y, x, slope, n], w) => {
     const [value] = w.vectors;
-    const [slopes, zero] = [w.constant(slope), w.constant(0)];
+    const slopes = w.constant(slope);
+    const zero = w.constant(0);
     // With slope 0, −∞ gives 0, where 0 · −∞ would be NaN.
     const vanishes = vAnd(vEqual(slopes, zero), vEqual(value, w.constant(-Infinity)));
     return map(w, [y, x, n], (input) =>
@@ -190,7 +192,8 @@ export const huberOf: Kernel<typeof withNumber> = {
   },
   simd: ([y, x, delta, n], w) => {
     const [size] = w.vectors;
-    const [bound, half] = [w.constant(delta), w.constant(0.5)];
+    const bound = w.constant(delta);
+    const half = w.constant(0.5);
     return map(w, [y, x, n], (input) =>
       vSelect(
         vLess(bound, size),

@@ -24,8 +24,10 @@ export const momentsUpdate: Kernel<typeof ofMoments> = {
     }
   },
   simd: ([g, mean, square, beta1, beta2, n], w) => {
-    const [decay1, oneMinus1] = [w.constant(beta1), w.constant(oneMinus(beta1))];
-    const [decay2, oneMinus2] = [w.constant(beta2), w.constant(oneMinus(beta2))];
+    const decay1 = w.constant(beta1);
+    const oneMinus1 = w.constant(oneMinus(beta1));
+    const decay2 = w.constant(beta2);
+    const oneMinus2 = w.constant(oneMinus(beta2));
     const [gradient] = w.vectors;
     return overElements(w, n, [g, mean, square], (e) => [
       e.store(g, tee(gradient, limit(w, e.load(g), largest))),

@@ -158,7 +158,9 @@ function summing(
 function everyRow(visit: Call<typeof row>): Call<typeof strided> {
   return (y, yStrides, x, xStrides, shape) => {
     const descend = (axis: number, y: number, x: number): void => {
-      const [yStride = 0, xStride = 0, n = 1] = [yStrides[axis], xStrides[axis], shape[axis]];
+      const yStride = yStrides[axis] ?? 0;
+      const xStride = xStrides[axis] ?? 0;
+      const n = shape[axis] ?? 1;
       if (axis >= shape.length - 1) visit(y, yStride, x, xStride, n);
       else for (let i = 0; i < n; i++) descend(axis + 1, y + i * yStride, x + i * xStride);
     };

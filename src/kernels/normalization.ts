@@ -115,7 +115,8 @@ export const normalizeRowsBackward: Kernel<typeof normalizedBackward> = {
   operands: normalizedBackward,
   portable: (memory) => (dx, dgain, dbias, dy, normal, slope, gain, rows, n) => {
     const m = memory.view;
-    const [gains, biases] = [new Float64Array(n), new Float64Array(n)];
+    const gains = new Float64Array(n);
+    const biases = new Float64Array(n);
     for (let r = 0, i = 0; r < rows; r++, i += n) {
       let mean = 0;
       let along = 0;
@@ -125,7 +126,8 @@ export const normalizeRowsBackward: Kernel<typeof normalizedBackward> = {
         along += (d * m[normal + i + j]!) / n;
       }
       for (let j = 0; j < n; j++) {
-        const [d, value] = [m[dy + i + j]!, m[normal + i + j]!];
+        const d = m[dy + i + j]!;
+        const value = m[normal + i + j]!;
         m[dx + i + j]! += m[slope + r]! * (m[gain + j]! * d - mean - value * along);
         gains[j]! += d * value;
         biases[j]! += d;
@@ -141,7 +143,8 @@ export const normalizeRowsBackward: Kernel<typeof normalizedBackward> = {
     (dx, dgain, dbias, dy, normal, slope, gain, rows, n) => {
       const sums = [dgain, dbias].map((offset) => partialSums(memory, offset, n, rows, rowsAtOnce));
       for (let r = 0; r < rows; r += rowsAtOnce) {
-        const [i, count] = [r * n, Math.min(rowsAtOnce, rows - r)];
+        const i = r * n;
+        const count = Math.min(rowsAtOnce, rows - r);
         of(backwardOfRows)(dx + i, dgain, dbias, dy + i, normal + i, slope + r, gain, count, n);
         for (const addPart of sums) addPart?.(r + count);
       }

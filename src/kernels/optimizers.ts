@@ -62,7 +62,8 @@ export const momentumUpdate: Kernel<typeof ofMomentum> = {
     }
   },
   simd: ([g, velocity, rate, momentum, nesterov, n], w) => {
-    const [step, decay] = [w.constant(negative(rate)), w.constant(momentum)];
+    const step = w.constant(negative(rate));
+    const decay = w.constant(momentum);
     const [gradient, speed, isNesterov] = w.vectors;
     return [
       set(isNesterov, splatWord(subtract(number(0), nesterov))), // a mask: all bits set, or none
@@ -90,7 +91,9 @@ export const rmspropUpdate: Kernel<typeof ofRmsprop> = {
     }
   },
   simd: ([g, square, rate, decay, epsilon, n], w) => {
-    const [step, decayBy, oneMinusDecay] = [w.constant(negative(rate)), w.constant(decay), w.constant(oneMinus(decay))];
+    const step = w.constant(negative(rate));
+    const decayBy = w.constant(decay);
+    const oneMinusDecay = w.constant(oneMinus(decay));
     const [gradient, mean] = w.vectors;
     return overElements(w, n, [g, square], (e) => [
       set(gradient, limit(w, e.load(g), largest)),
@@ -166,8 +169,10 @@ export const adamUpdate: Kernel<typeof ofAdam> = {
   simd: ([g, mean, square, rate, beta1, beta2, epsilon, correction1, correction2, n], w) => {
     const factor = w.constant(divideF64(negative(rate), correction1));
     const root = w.constant(divideF64(f64(1), squareRootF64(correction2)));
-    const [decay1, oneMinus1] = [w.constant(beta1), w.constant(oneMinus(beta1))];
-    const [decay2, oneMinus2] = [w.constant(beta2), w.constant(oneMinus(beta2))];
+    const decay1 = w.constant(beta1);
+    const oneMinus1 = w.constant(oneMinus(beta1));
+    const decay2 = w.constant(beta2);
+    const oneMinus2 = w.constant(oneMinus(beta2));
     const [gradient, first, second] = w.vectors;
     return overElements(w, n, [g, mean, square], (e) => [
       set(gradient, limit(w, e.load(g), largest)),

@@ -159,7 +159,8 @@ export const crossEntropyRowsBackward: Kernel<typeof classifiedBackward> = {
     }
   },
   simd: ([dlogits, dloss, probabilities, targets, rows, V], w) => {
-    const [d, at] = [w.local('v128'), w.local('i32')];
+    const d = w.local('v128');
+    const at = w.local('i32');
     return [
       times(rows, [
         set(d, loadSplat(dloss)),

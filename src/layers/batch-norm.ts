@@ -65,7 +65,9 @@ export function batchNorm(options: BatchNormOptions = {}): Layer {
       const [gain, bias, mean, variance] = (['gain', 'bias', 'mean', 'variance'] as const).map((name) =>
         resident.place(parameters[name]!),
       ) as [number, number, number, number];
-      const [scale, shift, output] = [reserve(size), reserve(size), reserve(batchSize * size)];
+      const scale = reserve(size);
+      const shift = reserve(size);
+      const output = reserve(batchSize * size);
       writeScale(workspace, [scale, shift], [gain, bias, mean, variance], epsilon, size);
       const normalize = workspace.kernels.of(scaleColumns);
       return stateless(output, size, () => normalize(output, input, scale, shift, batchSize, size));

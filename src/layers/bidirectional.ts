@@ -103,7 +103,8 @@ export function bidirectional(cell: Cell, options: BidirectionalOptions): Layer 
         const run = runDirection(own, direction.options, byDirection[name]!, x, directionContext, name === 'reverse');
         return { ...run, output: returnSequences ? run.outputs : run.state[own.state[0]!]! };
       };
-      const [forwardRun, backwardRun] = [runOf(forward), runOf(backward)];
+      const forwardRun = runOf(forward);
+      const backwardRun = runOf(backward);
       return {
         output: merges[merge](forwardRun.output, backwardRun.output),
         state: joinNames({ forward: forwardRun.state, reverse: backwardRun.state }),

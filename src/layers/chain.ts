@@ -32,7 +32,8 @@ export function chain(
   let features = input;
   const names = namesOf(layers);
   return layers.map((layer, i) => {
-    const [name, layerInput] = [names[i]!, features];
+    const name = names[i]!;
+    const layerInput = features;
     features = withCaller(`layer ${name}`, () => outputOf(layer, layerInput));
     return { name, layer, input: layerInput, output: features };
   });

@@ -54,7 +54,8 @@ function ringRunner(
   { output, size: O, step: multiply }: StepRunner,
 ): StepRunner<LayerState, Ring> {
   const I = stepSize('conv1d', features);
-  const [past, size] = [(k - 1) * dilation, batchSize * I];
+  const past = (k - 1) * dilation;
+  const size = batchSize * I;
   const newest = memoryView(memory, input, size);
   const shape = [batchSize, past * I];
   /** The position of a value of a step in the state by name. */
@@ -116,7 +117,8 @@ function productRunner(
   const panels = matrices.map(resident.pack);
   const bias = resident.place(parameters['bias']!);
   const output = reserve(batchSize * O);
-  const [start, add] = [kernels.of(affinePacked), kernels.of(gemmPacked)];
+  const start = kernels.of(affinePacked);
+  const add = kernels.of(gemmPacked);
   const last = panels.length - 1;
   return stateless(output, O, () => {
     start(output, last === 0 ? input : taps, panels[0]!, bias, batchSize, O, I);
@@ -130,11 +132,13 @@ function depthwiseRunner(
   { workspace: { kernels }, resident, reserve, parameters, input, batchSize }: LayerStepContext,
   taps: number,
 ): StepRunner {
-  const [weight, bias] = [resident.place(parameters['weight']!), resident.place(parameters['bias']!)];
+  const weight = resident.place(parameters['weight']!);
+  const bias = resident.place(parameters['bias']!);
   const I = parameters['bias']!.data.length;
   const size = batchSize * I;
   const output = reserve(size);
-  const [copyRow, multiply] = [kernels.of(copy), kernels.of(multiplyTaps)];
+  const copyRow = kernels.of(copy);
+  const multiply = kernels.of(multiplyTaps);
   return stateless(output, I, () => {
     for (let row = 0; row < batchSize; row++) copyRow(output + row * I, bias, I);
     if (k > 1) multiply(output, taps, weight, batchSize, k - 1, size, I);

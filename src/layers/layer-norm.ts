@@ -41,7 +41,8 @@ export function layerNorm(options: { readonly epsilon?: number | undefined } = {
     }),
     stepRunner: ({ workspace, resident, reserve, parameters, input, batchSize, features }) => {
       const size = vectorSize('layerNorm', features);
-      const [gain, bias] = [resident.place(parameters['gain']!), resident.place(parameters['bias']!)];
+      const gain = resident.place(parameters['gain']!);
+      const bias = resident.place(parameters['bias']!);
       const output = reserve(batchSize * size); // [B, I]
       const normalized = reserve(batchSize * size); // [B, I]
       const inverseDeviation = reserve(batchSize); // [B]

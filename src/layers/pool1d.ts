@@ -75,7 +75,8 @@ export function averagePool1d(options: Pool1dOptions): Layer {
 /** `[T′, B]` the size of a window divided by the number of its steps that are not in the padding. */
 function factorsOf({ k, stride }: Window, sources: Int32Array, count: number, B: number): Float32Array {
   return Float32Array.from({ length: count * B }, (_, i) => {
-    const [t, b] = [Math.floor(i / B), i % B];
+    const t = Math.floor(i / B);
+    const b = i % B;
     let steps = 0;
     for (let j = 0; j < k; j++) steps += sources[(t * stride + j) * B + b]! < 0 ? 0 : 1;
     return k / Math.max(1, steps);

@@ -62,7 +62,8 @@ export function packedAffine(
     const multiply = workspace.kernels.of(gemmPacked);
     return (y, x, rows) => multiply(y, x, panels, rows, N, K, false);
   }
-  const [multiplyAdd, start] = [workspace.kernels.of(affinePacked), place(bias)];
+  const multiplyAdd = workspace.kernels.of(affinePacked);
+  const start = place(bias);
   return (y, x, rows) => multiplyAdd(y, x, panels, start, rows, N, K);
 }
 
@@ -94,7 +95,9 @@ export function cellStepRunner(
   const initial = initialState ?? new Float32Array(cell.state.length * size);
   const at = (name: string): number => cell.state.indexOf(name) * size;
   // The states before and after a step. The first part of each is the output.
-  const [from, to, gates] = [reserve(initial.length), reserve(initial.length), reserve(batchSize * GH)];
+  const from = reserve(initial.length);
+  const to = reserve(initial.length);
+  const gates = reserve(batchSize * GH);
   const product = cell.separateProducts ? reserve(batchSize * GH) : gates;
   const step: PointwiseStep<string> = {
     rows: batchSize,

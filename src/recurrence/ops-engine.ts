@@ -31,7 +31,8 @@ export function runOps<N extends string>(
     );
     checkObject('unroll', "the cell's new state", next);
     const moved = mapValues(previous, (state, name) => {
-      const [candidate, moveRate] = [next[name]!, zoneout[name]];
+      const candidate = next[name]!;
+      const moveRate = zoneout[name];
       checkShape('unroll', `the cell's new state ${name}`, candidate?.shape ?? [], '[B, H]', state.shape);
       if (moveRate === undefined) return candidate;
       return add(state, multiply(slice(moveRate, start, start + count), subtract(candidate, state)));

@@ -213,7 +213,8 @@ export function completeState<N extends string>(
   const names = Object.keys(sizes) as N[];
   checkNames(where, argument, given ?? {}, names);
   return byName(names, (name) => {
-    const [value, shape] = [given?.[name], [rows, sizes[name]]];
+    const value = given?.[name];
+    const shape = [rows, sizes[name]];
     if (value === undefined) return filled(currentScope(where), shape, 0);
     const state = operand(where, value, `${argument}.${name}`);
     checkShape(where, `${argument}.${name}`, state.shape, '[B, H]', shape);

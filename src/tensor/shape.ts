@@ -242,7 +242,8 @@ export function resolveRange(
   const length = shape[axis]!;
   // −0 + 0 is 0.
   const resolve = (bound: number): number => (Number.isInteger(bound) ? bound + (bound < 0 ? length : 0) : NaN);
-  const [from, to] = [resolve(start), resolve(end ?? length)];
+  const from = resolve(start);
+  const to = resolve(end ?? length);
   if (!(from >= 0 && from <= to && to <= length)) {
     const got = `${describe(start)} to ${describe(end ?? length)}`;
     throw outOfRange(where, 'the range', `inside axis ${axis} of shape ${formatShape(shape)}`, got);

@@ -99,7 +99,8 @@ function plotAs(where: string, curves: Readonly<Record<string, Losses>>, options
   const all = lines.flat();
   const first = all.reduce((least, [step]) => Math.min(least, step), steps);
   const [low, high] = rangeOf(all);
-  const [right, bottom] = [width - margin.right, height - margin.bottom];
+  const right = width - margin.right;
+  const bottom = height - margin.bottom;
   const scale = (value: number, from: number, to: number, start: number, end: number): string =>
     (start + ((value - from) / (to - from || 1)) * (end - start)).toFixed(1);
   const x = (step: number): string => scale(step, first, steps, margin.left, right);

@@ -92,7 +92,8 @@ function mixtureOf(where: string, outputs: Variable, size: number): Mixture {
  */
 export function mixtureNegativeLogLikelihood(outputs: Operand, targets: Operand, options: LossOptions = {}): Variable {
   const where = 'mixtureNegativeLogLikelihood';
-  const [x, t] = [operand(where, outputs, 'outputs'), operand(where, targets, 'targets')];
+  const x = operand(where, outputs, 'outputs');
+  const t = operand(where, targets, 'targets');
   checkShape(where, 'targets', t.shape, '[…, D]', [...x.shape.slice(0, -1), undefined]);
   return overValid(where, x, t, options, (y, target) =>
     reshape(negativeLogLikelihood(mixtureOf(where, y, lastOf(target.shape)!), target), target.shape.slice(0, -1)),

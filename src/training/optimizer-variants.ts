@@ -77,7 +77,9 @@ export function nadam(rate: LearningRate = 2e-3, options: NadamOptions = {}): Op
   return withRate('nadam', 2, rate, options, (lr, { kernels: k, gradient, slots, step, size }) => {
     const [mean, square] = slots as readonly [number, number];
     k.of(momentsUpdate)(gradient, mean, square, beta1, beta2, size);
-    const [now, next, soFar] = [momentumAt(step), momentumAt(step + 1), productAt(step)];
+    const now = momentumAt(step);
+    const next = momentumAt(step + 1);
+    const soFar = productAt(step);
     const gradientFactor = (-lr * (1 - now)) / (1 - soFar);
     const meanFactor = (-lr * next) / (1 - soFar * next);
     const squareFactor = 1 / (1 - beta2 ** step);

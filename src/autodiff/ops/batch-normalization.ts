@@ -45,7 +45,8 @@ export function normalizeByRunning(x: Variable, statistics: BatchNormalization):
   const n = gain.size;
   const rows = x.size / n;
   const y = result(scope, x.shape, [x, gain, bias]);
-  const [scale, shift] = [allocate(workspace, n), allocate(workspace, n)];
+  const scale = allocate(workspace, n);
+  const shift = allocate(workspace, n);
   writeScale(workspace, [scale, shift], [gain.offset, bias.offset, mean.offset, variance.offset], epsilon, n);
   k.of(scaleColumns)(y.offset, x.offset, scale, shift, rows, n);
   record([y], () => {
@@ -69,7 +70,8 @@ export function normalizeByRunning(x: Variable, statistics: BatchNormalization):
 /** Returns the sums of the columns of dy, and of dy · x. */
 function columnSums(workspace: Workspace, dy: number, x: number, rows: number, n: number): readonly [number, number] {
   const { kernels: k } = workspace;
-  const [sums, products] = [allocateZeros(workspace, n), allocateZeros(workspace, n)];
+  const sums = allocateZeros(workspace, n);
+  const products = allocateZeros(workspace, n);
   k.of(sumRows)(sums, dy, rows, n);
   k.of(sumProducts)(products, dy, x, rows, n);
   return [sums, products];
@@ -90,10 +92,13 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
   if (rows === 0) return y;
   const centered = allocate(workspace, x.size);
   // The mean is rounded. `rest` is its error, which is removed from the variance and from each element.
-  const [mean, rest, slope] = [allocate(workspace, n), allocate(workspace, n), allocate(workspace, n)];
+  const mean = allocate(workspace, n);
+  const rest = allocate(workspace, n);
+  const slope = allocate(workspace, n);
   center(scope, { centered, mean, rest, slope }, x, statistics);
   withScratch(scope, () => {
-    const [scale, shift] = [allocate(workspace, n), allocate(workspace, n)];
+    const scale = allocate(workspace, n);
+    const shift = allocate(workspace, n);
     const { view } = workspace.memory;
     for (let j = 0; j < n; j++) {
       view[scale + j] = view[gain.offset + j]! * view[slope + j]!;
@@ -106,7 +111,9 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
     const dy = gradientOf(y);
     withScratch(scope, () => {
       const [sums, products] = columnSums(workspace, dy, centered, rows, n);
-      const [a, b, c] = [allocate(workspace, n), allocate(workspace, n), allocate(workspace, n)];
+      const a = allocate(workspace, n);
+      const b = allocate(workspace, n);
+      const c = allocate(workspace, n);
       const { view } = workspace.memory;
       for (let j = 0; j < n; j++) {
         const factor = view[slope + j]!;
@@ -139,7 +146,8 @@ function center(
   const rows = x.size / n;
   // Not if they are frozen. In a recomputed body, they move once: in the backward pass.
   const moving = runningMean.storage.tracked && runningVariance.storage.tracked ? buffers : undefined;
-  const [ones, variance] = [allocate(workspace, n), allocate(workspace, n)];
+  const ones = allocate(workspace, n);
+  const variance = allocate(workspace, n);
   k.of(fill)(ones, 1, n);
   for (const offset of [mean, rest, variance]) k.of(fill)(offset, 0, n);
   k.of(sumRows)(mean, x.offset, rows, n);
@@ -153,7 +161,8 @@ function center(
     const biased = Math.max(0, view[variance + j]! / rows - view[rest + j]! ** 2);
     view[slope + j] = 1 / Math.sqrt(biased + epsilon);
     if (moving === undefined) continue;
-    const [atMean, atVariance] = [runningMean.offset + j, runningVariance.offset + j];
+    const atMean = runningMean.offset + j;
+    const atVariance = runningVariance.offset + j;
     const unbiased = rows > 1 ? (biased * rows) / (rows - 1) : biased;
     view[atMean]! += momentum * (view[rest + j]! - view[mean + j]! - view[atMean]!);
     view[atVariance]! += momentum * (unbiased - view[atVariance]!);

@@ -71,7 +71,8 @@ export function convolveRowsBackward(scope: Scope, sizes: ConvolutionSizes, offs
     const weightRows = part.k * part.I;
     for (let group = 0; group < sizes.groups; group++)
       withScratch(scope, () => {
-        const [input, output] = [group * part.I, group * part.O];
+        const input = group * part.I;
+        const output = group * part.O;
         const dweight = offsets.dweight === undefined ? undefined : allocateZeros(scope.workspace, weightRows * part.O);
         const own = {
           x: offsets.x + input,
@@ -141,7 +142,9 @@ const multiplyTapwise: Multiply = (scope, sizes, y, x, width, weight, bias) => {
     fillRows(scope, y + start * B * O, bias, (first - start) * B, O);
     fillRows(scope, y + last * B * O, bias, (end - last) * B, O);
     used.forEach(({ from, to, source, panels }, i) => {
-      const [result, tap, rows] = [y + from * B * O, input + source + from * B * I, (to - from) * B];
+      const result = y + from * B * O;
+      const tap = input + source + from * B * I;
+      const rows = (to - from) * B;
       if (i === 0) k.of(affinePacked)(result, tap, panels, bias, rows, O, I);
       else k.of(gemmPacked)(result, tap, panels, rows, O, I, true);
     });

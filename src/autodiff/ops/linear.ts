@@ -63,7 +63,9 @@ export function batchedMatmul(a: Operand, b: Operand, options: BatchedOptions = 
     const dy = gradientOf(y);
     const [da, db] = [left, right].map(gradientIfTracked);
     for (let i = 0; i < B; i++) {
-      const [d, x, w] = [dy + i * M * N, left.offset + i * M * K, right.offset + i * K * N];
+      const d = dy + i * M * N;
+      const x = left.offset + i * M * K;
+      const w = right.offset + i * K * N;
       if (da !== undefined) multiply(da + i * M * K, d, w, M, K, N, false, !transposeB, true);
       if (db !== undefined && transposeB) multiply(db + i * K * N, d, x, N, K, M, true, false, true);
       if (db !== undefined && !transposeB) multiply(db + i * K * N, x, d, K, N, M, true, false, true);

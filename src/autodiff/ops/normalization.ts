@@ -49,7 +49,8 @@ export function layerNormalize(x: Operand, options: NormalizationOptions = {}): 
   const { kernels: k, workspace } = scope;
   const n = lengthAt('layerNormalize', 'x', input.shape, -1);
   checkSome('layerNormalize', 'x', n, 'element along the last axis');
-  const [scaleBy, shift] = [vectorOf(scope, 'gain', gain, 1, n), vectorOf(scope, 'bias', bias, 0, n)];
+  const scaleBy = vectorOf(scope, 'gain', gain, 1, n);
+  const shift = vectorOf(scope, 'bias', bias, 0, n);
   const rows = input.size / n;
   const output = result(scope, input.shape, [input, scaleBy, shift]);
   const normal = allocate(workspace, input.size);

@@ -29,14 +29,16 @@ export function maxPool(where: string, x: Variable, window: Window): Variable {
       k.of(takeLarger)(y.offset + from * B * I, input + source + from * B * I, (to - from) * B * I);
   });
   record([y], () => {
-    const [dx, dy] = [gradientOf(x), gradientOf(y)];
+    const dx = gradientOf(x);
+    const dy = gradientOf(y);
     withScratch(scope, () => {
       const input = phasesOf(scope, sizes, x.offset, I);
       const rest = allocate(scope.workspace, y.size);
       k.of(copy)(rest, dy, y.size);
       addToPhases(scope, sizes, dx, I, (dphases) => {
         for (const { from, to, source } of taps) {
-          const [start, tap] = [from * B * I, source + from * B * I];
+          const start = from * B * I;
+          const tap = source + from * B * I;
           k.of(moveWhereEqual)(dphases + tap, rest + start, input + tap, y.offset + start, (to - from) * B * I);
         }
       });

@@ -172,7 +172,8 @@ const translators: Readonly<Record<string, Translate>> = {
     if (!isFirst) checkLastAxis(where, layer);
     if (config['rms_scaling'] === true)
       throw new RangeError(`${where}: ${name} scales by the root mean square (rms_scaling), which is not supported.`);
-    const [scale, center] = [config['scale'] !== false, config['center'] !== false];
+    const scale = config['scale'] !== false;
+    const center = config['center'] !== false;
     const anyAxis = layerNorm({ epsilon: numberOf(where, layer, 'epsilon', 1e-3) });
     const normalization = isFirst ? perSequence(anyAxis) : anyAxis;
     return {
@@ -262,7 +263,8 @@ function checkBias(
   parameters: Readonly<Record<string, unknown>>,
   path: 'bias' | 'forward.bias' | 'reverse.bias' = 'bias',
 ): void {
-  const [isExpected, isFound] = [config['use_bias'] !== false, parameters[path] !== undefined];
+  const isExpected = config['use_bias'] !== false;
+  const isFound = parameters[path] !== undefined;
   if (isExpected !== isFound)
     throw new RangeError(
       `${where}: the file has ${isFound ? '' : 'no '}${path} of ${name}, although the layer has ` +
@@ -326,7 +328,8 @@ function translateMask(where: string, { name }: KerasLayer, { lengths }: Transla
 
 function translateRecurrent(where: string, layer: KerasLayer, translateOptions: TranslateOptions): Translated {
   const { name, config } = layer;
-  const [returnSequences, reverse] = [config['return_sequences'] === true, config['go_backwards'] === true];
+  const returnSequences = config['return_sequences'] === true;
+  const reverse = config['go_backwards'] === true;
   if (reverse && returnSequences) {
     throw new RangeError(
       `${where}: ${name} has go_backwards and return_sequences: Keras returns the outputs in reverse order, which ` +

@@ -248,7 +248,8 @@ function expanded(
     const [, cell, options] = origin;
     const { output, state } = bidirectional(cell, { ...options, merge: 'concat' }).run(parameters, x, context);
     const size = outputSize(cell, options);
-    const [forward, reverse] = [slice(output, 0, size, -1), slice(output, size, undefined, -1)];
+    const forward = slice(output, 0, size, -1);
+    const reverse = slice(output, size, undefined, -1);
     const merge = merges[options.merge ?? 'concat'];
     return { output: merge(rowsOf(forward, previous), rowsOf(reverse, next)), ...(state && { state }) };
   }

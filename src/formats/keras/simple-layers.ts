@@ -106,14 +106,16 @@ export const simpleTranslators: Readonly<Record<string, Translate>> = {
       }),
     ),
   Rescaling(where, layer) {
-    const [factor, offset] = [numbersOf(where, layer, 'scale', [1]), numbersOf(where, layer, 'offset', [0])];
+    const factor = numbersOf(where, layer, 'scale', [1]);
+    const offset = numbersOf(where, layer, 'offset', [0]);
     return withoutWeights(kerasScaling({ center: [0], factor, offset }));
   },
   Normalization: translateNormalization,
   BatchNormalization(where, layer) {
     const { name, config } = layer;
     if (axisOf(layer) !== 1) checkLastAxis(where, layer);
-    const [scale, center] = [config['scale'] !== false, config['center'] !== false];
+    const scale = config['scale'] !== false;
+    const center = config['center'] !== false;
     const epsilon = numberOf(where, layer, 'epsilon', 1e-3);
     // Over axis 1 it normalizes the features of vectors per sequence, but the steps of sequences.
     if (axisOf(layer) !== 1) {

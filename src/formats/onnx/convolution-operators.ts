@@ -102,7 +102,8 @@ export const convOperator: Operator = (reader) => {
   const groups = consumeAttribute(reader, 'group', 'int') ?? 1;
   const { k, ...consumed } = consumeWindow(reader);
   return singleOutput(reader, (x, w, bias) => {
-    const [values, weight] = [x as Variable, w as Variable];
+    const values = x as Variable;
+    const weight = w as Variable;
     if (weight.shape.length !== 3 || (k !== undefined && weight.shape[2] !== k))
       throw new RangeError(`the weight must be [O, I / group, ${k ?? 'k'}], got ${formatShape(weight.shape)}`);
     const parameters = { weight: transpose(weight, [2, 1, 0]), ...(bias && { bias: bias as Variable }) };

@@ -258,7 +258,8 @@ function tensorData(tensor: Message, raw: Uint8Array | undefined): OnnxTensorDat
 }
 
 function decodeValue(value: Message): OnnxValue {
-  const [name, type] = [text(value, 1, 'name'), lastMessage(value, 2, 'type')];
+  const name = text(value, 1, 'name');
+  const type = lastMessage(value, 2, 'type');
   const tensor = type && lastMessage(type, 1, 'tensor_type');
   if (tensor === undefined) return { name, type: type === undefined ? '' : 'non-tensor' };
   const shape = lastMessage(tensor, 2, 'shape');

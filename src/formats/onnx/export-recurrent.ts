@@ -275,7 +275,8 @@ function scanBody(
   const computed = step(body, xStep, previous);
   const next = Object.fromEntries(
     names.map((name) => {
-      const [old, update] = [previous[name]!, computed[name]!];
+      const old = previous[name]!;
+      const update = computed[name]!;
       const rate = zoneout[name] ?? 0;
       // At inference zoneout is the expected state: old + (1 − rate) · (update − old).
       const expected =

@@ -48,7 +48,8 @@ export function expanded(x: IntTensor, shape: Shape): IntTensor {
 /** Applies f element-wise, after broadcasting a and b to each other. */
 export function pairwise(a: IntTensor, b: IntTensor, f: (a: number, b: number) => number): IntTensor {
   const shape = broadcastShapes('pairwise', a.shape, b.shape);
-  const [x, y] = [expanded(a, shape), expanded(b, shape)];
+  const x = expanded(a, shape);
+  const y = expanded(b, shape);
   return intTensorOf(shape, (i) => f(x.data[i]!, y.data[i]!));
 }
 

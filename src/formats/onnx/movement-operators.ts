@@ -196,7 +196,8 @@ export const unsqueezeOperator: Operator = (reader) => {
 
 export const shapeOperator: Operator = (reader) => {
   checkInputs(reader, ['any']);
-  const [start, end] = [consumeAttribute(reader, 'start', 'int'), consumeAttribute(reader, 'end', 'int')];
+  const start = consumeAttribute(reader, 'start', 'int');
+  const end = consumeAttribute(reader, 'end', 'int');
   return singleOutput(
     reader,
     ({ shape }) => {

@@ -54,7 +54,8 @@ export const gemmOperator: Operator = (reader) => {
     kind: 'float',
     run(values) {
       const [a, b, c] = values as readonly [Variable, Variable, Variable?];
-      const [x, weight] = [matrix('A', a, transposesA), matrix('B', b, transposesB)];
+      const x = matrix('A', a, transposesA);
+      const weight = matrix('B', b, transposesB);
       const shape = [x.shape[0]!, weight.shape[1]!];
       checkResultShape(c === undefined ? shape : broadcastShapes('Gemm', shape, c.shape));
       if (c?.shape.length === 1 && c.size === weight.shape[1] && alpha === 1 && beta === 1)

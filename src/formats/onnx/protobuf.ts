@@ -54,7 +54,8 @@ export function readMessage(
     if (file.remaining-- === 0) reject(where, 'has more fields than any model of the size of this file.');
     const start = cursor.offset;
     const tag = Number(readVarint(where, cursor));
-    const [number, wireType] = [Math.floor(tag / 8), tag % 8];
+    const number = Math.floor(tag / 8);
+    const wireType = tag % 8;
     if (number < 1 || number >= 2 ** 29)
       reject(where, `has the invalid field number ${number} at byte ${start}. Is this an ONNX file?`);
     const value = readField(where, cursor, wireType, start);

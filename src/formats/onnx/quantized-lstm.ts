@@ -15,7 +15,8 @@ export const dynamicQuantizeLstm: Operator = (reader) => {
     ...(['float', 'int?', 'float', 'int?'] as const),
   ]);
   const { node, kinds } = reader;
-  const [W, R] = [dequantized(reader, 1, 8), dequantized(reader, 2, 10)];
+  const W = dequantized(reader, 1, 8);
+  const R = dequantized(reader, 2, 10);
   const prepared = recurrentOperator({
     ...reader,
     node: { ...node, opType: 'LSTM', inputs: node.inputs.slice(0, 8) },

@@ -216,7 +216,8 @@ function weightConverter(
   hiddenSize: number | undefined,
   resetAfter: boolean,
 ): (weights: Weights<Variable>) => NodeParameters<Variable> {
-  const [D, G] = [directions.length, order.length];
+  const D = directions.length;
+  const G = order.length;
   /** Checks the shape of a weight; returns H. */
   const check = (name: WeightName, x: Variable, rank: number, blocks: number): number => {
     const H = hiddenSize ?? (x.shape[1] ?? 0) / blocks;
@@ -234,7 +235,8 @@ function weightConverter(
   const biases = (x: Variable, d: number): Readonly<Record<string, Variable>> => {
     const H = check('B', x, 2, 2 * G);
     const halves = reshape(slice(x, d, d + 1), [2 * G, H]);
-    const [input, recurrent] = [reorder(slice(halves, 0, G)), reorder(slice(halves, G, 2 * G))];
+    const input = reorder(slice(halves, 0, G));
+    const recurrent = reorder(slice(halves, G, 2 * G));
     if (!resetAfter) return { bias: reshape(add(input, recurrent), [G * H]) };
     const bias = concat([add(slice(input, 0, 2), slice(recurrent, 0, 2)), slice(input, 2, 3)]);
     return { bias: reshape(bias, [G * H]), biasHn: reshape(slice(recurrent, 2, 3), [H]) };

@@ -112,8 +112,11 @@ export function sliceValue(x: Value, axis: number, start: number, end: number, s
  */
 export function gatherValue(x: Value, indices: IntTensor, axis: number): Value {
   const along = resolveAxis('Gather', axis, x.shape.length);
-  const [leading, length, trailing] = [x.shape.slice(0, along), x.shape[along]!, x.shape.slice(along + 1)];
-  const [outer, inner] = [sizeOf(leading), sizeOf(trailing)];
+  const leading = x.shape.slice(0, along);
+  const length = x.shape[along]!;
+  const trailing = x.shape.slice(along + 1);
+  const outer = sizeOf(leading);
+  const inner = sizeOf(trailing);
   const ids = indices.data.map((id) => (id < 0 ? id + length : id));
   const invalid = ids.findIndex((id) => id < 0 || id >= length);
   if (invalid >= 0)
@@ -173,7 +176,8 @@ export function selectValue(condition: IntTensor, x: Value, y: Value): Value {
   const shape = checkResultShape(broadcastShapes('Where', condition.shape, broadcastShapes('Where', x.shape, y.shape)));
   if (!isVariable(x)) {
     const selected = expanded(condition, shape).data;
-    const [a, b] = [expanded(x, shape).data, expanded(y as IntTensor, shape).data];
+    const a = expanded(x, shape).data;
+    const b = expanded(y as IntTensor, shape).data;
     return { shape, data: selected.map((isSelected, i) => (isSelected !== 0 ? a : b)[i]!) };
   }
   // Trailing axes along which the condition is constant form one row.

@@ -108,7 +108,9 @@ export function exp(w: Writer, x: Vector): Vector {
  */
 export function log(w: Writer, x: Vector): Vector {
   const [input, normal, e, f] = w.vectors;
-  const [zero, smallest, infinity] = [w.constant(0), w.constant(2 ** -126), w.constant(Infinity)];
+  const zero = w.constant(0);
+  const smallest = w.constant(2 ** -126);
+  const infinity = w.constant(Infinity);
   // Subnormal values are scaled by 2²³. The order of the expressions is that in which they set locals.
   const scaled = tee(normal, vSelect(vLess(input, smallest), vMultiply(tee(input, x), w.constant(2 ** 23)), input));
   const mantissa = wholeSubtract(

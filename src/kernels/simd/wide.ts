@@ -76,7 +76,8 @@ function equalPortable(kernels: Kernels): boolean {
     [36, 32, 260],
   ] as const;
   return sizes.every(([M, N, K]) => {
-    const [a, b] = [start + M * N, start + M * N + M * K];
+    const a = start + M * N;
+    const b = start + M * N + M * K;
     kernels.memory.view.set(portable.view.subarray(start), start);
     for (const { of } of [kernels, reference]) {
       of(gemm)(start, a, b, M, N, K, false, false, true);
@@ -95,7 +96,8 @@ function equalPortable(kernels: Kernels): boolean {
  */
 function mergesVectors(kernels: Kernels, others: Kernels): boolean {
   const [M, N, K] = [32, 128, 256];
-  const [c, a] = [scratchSize, scratchSize + M * N];
+  const c = scratchSize;
+  const a = scratchSize + M * N;
   /**
    * Milliseconds per product, over eight or more, from one tick of the clock to another: in browsers it ticks rarely.
    */

@@ -42,7 +42,8 @@ export function readWindow(node: PlannedNode, input: Shape, kernel: Shape): Spat
     throw new RangeError(
       `kernel_shape must be that of the weight, ${formatShape(kernel)}, got ${formatShape(declared)}`,
     );
-  const [strides, dilations] = [list('strides', rank, 1), list('dilations', rank, 1)];
+  const strides = list('strides', rank, 1);
+  const dilations = list('dilations', rank, 1);
   const extents = kernel.map((length, i) => (length - 1) * dilations[i]! + 1);
   const pads = [...list('pads', 2 * rank, 0)];
   const mode = consumeAttribute(node, 'auto_pad', 'string') ?? 'NOTSET';
@@ -71,7 +72,8 @@ export const channelsLast = (x: View): View => permuted(x, [0, ...x.shape.slice(
 /** Returns the offset of x `[B, S…, C]` without gaps, padded with `value` around the axes S. */
 export function paddedOffset(plan: Plan, x: View, { before, after, padded }: SpatialWindow, value: number): number {
   if ([...before, ...after].every((count) => count === 0)) return offsetOf(plan, x);
-  const [B, C] = [x.shape[0]!, lastOf(x.shape)!];
+  const B = x.shape[0]!;
+  const C = lastOf(x.shape)!;
   const shape = checkResultShape([B, ...padded, C]);
   // The padding is written once; steps overwrite only the inside.
   const buffer = newFilled(plan, shape, value);
@@ -99,7 +101,9 @@ export function tapOffsets({ padded, kernel, dilations }: SpatialWindow, C: numb
 /** A convolution in any number of dimensions: input `[B, C, S…]`, weight `[N, C / group, K…]`, bias `[N]`. */
 export const convolution: PlanOperator = (node) => {
   const { plan } = node;
-  const [x, weight, biases] = [floats(node, 0), constantInput(node, 1), optionalConstant(node, 2)];
+  const x = floats(node, 0);
+  const weight = constantInput(node, 1);
+  const biases = optionalConstant(node, 2);
   const group = consumeAttribute(node, 'group', 'int') ?? 1;
   const [B, C, ...input] = x.shape as [number, number, ...number[]];
   const [N, perGroup, ...kernel] = weight.shape as [number, number, ...number[]];
@@ -144,10 +148,13 @@ function addProducts(
   group: number,
 ): void {
   const perGroup = C / group;
-  const [rows, columns, K] = [starts.length, N / group, taps.length * perGroup];
+  const rows = starts.length;
+  const columns = N / group;
+  const K = taps.length * perGroup;
   const multiply = plan.kernels.of(affinePacked);
   for (let g = 0; g < group; g++) {
-    const [first, end] = [g * columns, (g + 1) * columns];
+    const first = g * columns;
+    const end = (g + 1) * columns;
     const own = group === 1 ? matrix : matrix.filter((_, i) => i % N >= first && i % N < end);
     const panels = placePanels(plan, own, K);
     const start = place(plan, Array.from(bias).slice(first, end));
@@ -184,8 +191,10 @@ function columnsOf(plan: Plan, starts: Int32Array, taps: Int32Array, width: numb
 
 /** Adds a convolution with one filter per channel: y = bias + Σ over taps of x · weight, row by row. */
 function addDepthwise(plan: Plan, y: number, { starts, taps, matrix, bias, C }: Columns): void {
-  const [weights, start] = [place(plan, matrix), place(plan, bias)];
-  const [copyRow, multiplyAdd] = [plan.kernels.of(copy), plan.kernels.of(addProduct)];
+  const weights = place(plan, matrix);
+  const start = place(plan, bias);
+  const copyRow = plan.kernels.of(copy);
+  const multiplyAdd = plan.kernels.of(addProduct);
   plan.steps.push(() => {
     for (let r = 0, to = y; r < starts.length; r++, to += C) {
       copyRow(to, start, C);

@@ -42,7 +42,8 @@ function mapped(plan: Plan, x: View, f: Map, kernel?: UnaryKernel): View {
   const source = compact(plan, x);
   const y = newView(plan, x.shape, source.strides);
   const n = sizeOf(x.shape);
-  const [to, from] = [y.offset, source.offset];
+  const to = y.offset;
+  const from = source.offset;
   const { memory } = plan;
   if (kernel !== undefined) {
     const run = kernel(plan.kernels);
@@ -96,11 +97,15 @@ export function paired(plan: Plan, a: View, b: View, f: Pair, kernel?: BinaryKer
   const shape = checkResultShape(broadcastShapes('inputs', a.shape, b.shape));
   if (isConstant(a) && isConstant(b)) return pairedConstants(shape, a, b, f);
   if (a.kind === 'int') throw new RangeError('arithmetic on integers that depend on the inputs is not supported');
-  const [x, z] = [expanded(a, shape), expanded(b, shape)];
+  const x = expanded(a, shape);
+  const z = expanded(b, shape);
   // The layout of the first operand that is not repeated, so that the output of a convolution is not transposed.
   const strides = compactStrides([x, z].find((operand) => !isConstant(operand) && !isRepeated(operand)) ?? x);
   const y = newView(plan, shape, strides);
-  const [to, left, right, n] = [y.offset, offsetOf(plan, x, strides), offsetOf(plan, z, strides), sizeOf(shape)];
+  const to = y.offset;
+  const left = offsetOf(plan, x, strides);
+  const right = offsetOf(plan, z, strides);
+  const n = sizeOf(shape);
   const { memory } = plan;
   if (kernel !== undefined) {
     const run = plan.kernels.of(kernel);
@@ -140,7 +145,8 @@ const extremum =
 const comparison =
   (holds: (a: number, b: number) => boolean): PlanOperator =>
   (node) => {
-    const [a, b] = [required(node, 0), required(node, 1)];
+    const a = required(node, 0);
+    const b = required(node, 1);
     const shape = broadcastShapes('inputs', a.shape, b.shape);
     if (!isConstant(a) || !isConstant(b)) return [undecided(shape, a.dependsOn ?? b.dependsOn ?? labelOf(node.node))];
     const { data, ...view } = pairedConstants(shape, a, b, (x, y) => Number(holds(x, y)));
@@ -158,7 +164,8 @@ const not: PlanOperator = (node) => {
  */
 const pow: PlanOperator = (node) => {
   const { plan } = node;
-  const [base, exponent] = [required(node, 0), required(node, 1)];
+  const base = required(node, 0);
+  const exponent = required(node, 1);
   const power = (a: number, b: number): number => a ** b;
   if (!isConstant(exponent)) return [paired(plan, base, exponent, power)];
   const shape = broadcastShapes('inputs', base.shape, exponent.shape);
@@ -179,7 +186,8 @@ const clip: PlanOperator = (node) => {
     const bounds = clamp(number(node, 'min', -Infinity), number(node, 'max', Infinity));
     return [mapped(node.plan, x, single(bounds))];
   }
-  const [low, high] = [node.inputs[1], node.inputs[2]];
+  const low = node.inputs[1];
+  const high = node.inputs[2];
   const raised = low === undefined ? x : paired(node.plan, x, low, Math.max);
   return [high === undefined ? raised : paired(node.plan, raised, high, Math.min)];
 };

@@ -184,7 +184,8 @@ const concat: PlanOperator = (node) => {
 
 /** Gathers slices along an axis; the axes of the indices replace it. */
 const gather: PlanOperator = (node) => {
-  const [x, indices] = [required(node, 0), constantInput(node, 1)];
+  const x = required(node, 0);
+  const indices = constantInput(node, 1);
   const axis = resolveAxis('Gather', consumeAttribute(node, 'axis', 'int') ?? 0, x.shape.length);
   const length = x.shape[axis]!;
   const ids = [...elementsOf(indices)].map((id) => (id < 0 ? id + length : id));
@@ -199,7 +200,8 @@ const gather: PlanOperator = (node) => {
 
 const shapeOf: PlanOperator = (node) => {
   const { shape } = required(node, 0);
-  const [start, end] = [consumeAttribute(node, 'start', 'int'), consumeAttribute(node, 'end', 'int')];
+  const start = consumeAttribute(node, 'start', 'int');
+  const end = consumeAttribute(node, 'end', 'int');
   const lengths = shape.slice(start, end);
   return [integers([lengths.length], lengths)];
 };

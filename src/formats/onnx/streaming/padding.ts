@@ -29,7 +29,8 @@ function readPads(node: PlannedNode, rank: number): Pads {
   const axes = numbersOf(node, 3)?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? [...new Array(rank).keys()];
   if (pads.length !== 2 * axes.length)
     throw new RangeError(`pads must have length ${2 * axes.length}, got ${pads.length}`);
-  const [before, after] = [new Array<number>(rank).fill(0), new Array<number>(rank).fill(0)];
+  const before = new Array<number>(rank).fill(0);
+  const after = new Array<number>(rank).fill(0);
   axes.forEach((axis, i) => {
     [before[axis], after[axis]] = [pads[i]!, pads[axes.length + i]!];
   });
@@ -96,7 +97,8 @@ function borderPairs(
   before: readonly number[],
   source: Source,
 ): Int32Array {
-  const [strides, inputStrides] = [stridesOf(shape), stridesOf(input)];
+  const strides = stridesOf(shape);
+  const inputStrides = stridesOf(input);
   const pairs: number[] = [];
   for (let i = 0; i < sizeOf(shape); i++) {
     let [isInside, from] = [true, 0];

@@ -37,13 +37,15 @@ function product(plan: Plan, a: View, b: View, bias: Float32Array | undefined): 
 export const gemmOperator: PlanOperator = (node) => {
   const { plan } = node;
   const scaleOf = (name: string): number => consumeAttribute(node, name, 'float') ?? 1;
-  const [alpha, beta] = [scaleOf('alpha'), scaleOf('beta')];
+  const alpha = scaleOf('alpha');
+  const beta = scaleOf('beta');
   const operand = (i: number, name: string): View => {
     const x = floats(node, i);
     if (x.shape.length !== 2) throw new RangeError(`input ${i} must be a matrix, got ${formatShape(x.shape)}`);
     return consumeFlag(node, name) ? permuted(x, [1, 0]) : x;
   };
-  const [a, b] = [operand(0, 'transA'), operand(1, 'transB')];
+  const a = operand(0, 'transA');
+  const b = operand(1, 'transB');
   const factor = constant([], Float32Array.of(alpha));
   const scaled = alpha === 1 ? b : paired(plan, b, factor, (x, z) => x * z);
   const c = node.inputs[2] && floats(node, 2);
@@ -60,12 +62,14 @@ export const gemmOperator: PlanOperator = (node) => {
 /** A product of matrices; the leading axes of the first one are rows. */
 export const matmulOperator: PlanOperator = (node) => {
   const { plan } = node;
-  const [a, b] = [floats(node, 0), floats(node, 1)];
+  const a = floats(node, 0);
+  const b = floats(node, 1);
   if (b.shape.length !== 2 || a.shape.length < 2)
     throw new RangeError(
       `products of ${formatShape(a.shape)} and ${formatShape(b.shape)} are not supported; the second must be a matrix`,
     );
-  const [leading, K] = [a.shape.slice(0, -1), lastOf(a.shape)!];
+  const leading = a.shape.slice(0, -1);
+  const K = lastOf(a.shape)!;
   const rows = contiguous(plan, a);
   const y = product(plan, { ...rows, shape: [sizeOf(leading), K], strides: [K, 1] }, b, undefined);
   const shape = [...leading, b.shape[1]!];

@@ -41,10 +41,13 @@ export const recurrentOperator: PlanOperator = (node) => {
   const { plan } = node;
   const form = forms()[node.node.opType]!;
   const x = floats(node, 0);
-  const [weight, recurrent] = [constantInput(node, 1), constantInput(node, 2)];
+  const weight = constantInput(node, 1);
+  const recurrent = constantInput(node, 2);
   const directions = directionsOf(node);
   rejectVariants(node, form, directions.length);
-  const [D, G, H] = [directions.length, form.order.length, recurrent.shape[2] ?? 0];
+  const D = directions.length;
+  const G = form.order.length;
+  const H = recurrent.shape[2] ?? 0;
   if (x.shape.length !== 3)
     throw new RangeError(`the input must have three axes, [T, B, I], got ${formatShape(x.shape)}`);
   const [T, B, I] = x.shape as [number, number, number];
@@ -123,7 +126,8 @@ function convertWeights(node: PlannedNode, { order, cell }: Form, d: number, H: 
   const all = biases === undefined ? new Float32Array(2 * G * H) : elementsOf(biases).slice(d * 2 * G * H);
   const blocks = (from: number): number[] =>
     order.flatMap((block) => [...all.slice(from + block * H, from + block * H + H)]);
-  const [input, hidden] = [blocks(0), blocks(G * H)];
+  const input = blocks(0);
+  const hidden = blocks(G * H);
   // The recurrent bias of the last block stays separate if the product does: biasHn of a GRU.
   const joint = cell.separateProducts ? (G - 1) * H : G * H;
   const weightIh = matrix(1);
@@ -173,13 +177,15 @@ function addDirection(
   { T, B, H, D, d, isReverse }: DirectionSizes,
 ): void {
   const { kernels, steps } = plan;
-  const [GH, size] = [cell.gates * H, B * H];
+  const GH = cell.gates * H;
+  const size = B * H;
   const buffer = (length: number): number => newView(plan, [length]).offset;
   const gates = buffer(T * B * GH);
   const product = cell.separateProducts ? buffer(B * GH) : undefined;
   const saved = buffer(cell.savedBlocks * size);
   const spare = finals.map(() => [buffer(size), buffer(size)] as const);
-  const [affine, multiply] = [kernels.of(affinePacked), kernels.of(gemmPacked)];
+  const affine = kernels.of(affinePacked);
+  const multiply = kernels.of(gemmPacked);
   steps.push(() => affine(gates, x, panelsIh, bias, T * B, GH, I));
   let previous = initial;
   for (let s = 0; s < T; s++) {
@@ -207,7 +213,8 @@ function addDirection(
     });
     previous = next;
   }
-  const [last, final] = [previous[0]!, finals[0]!.offset + d * size];
+  const last = previous[0]!;
+  const final = finals[0]!.offset + d * size;
   const copyOf = (offset: number): View => ({ kind: 'float', shape: [size], strides: [1], offset });
   addCopy(plan, copyOf(final), copyOf(last));
 }

@@ -43,11 +43,13 @@ const reduction =
     if (consumeFlag(node, 'noop_with_empty_axes') && given.length === 0) return [x];
     const all = [...x.shape.keys()];
     const axes = new Set(given.length === 0 ? all : given.map((axis) => resolveAxis('axes', axis, all.length)));
-    const [kept, reduced] = [all.filter((axis) => !axes.has(axis)), all.filter((axis) => axes.has(axis))];
+    const kept = all.filter((axis) => !axes.has(axis));
+    const reduced = all.filter((axis) => axes.has(axis));
     const rows = contiguous(plan, permuted(x, [...kept, ...reduced]));
     const lengths = kept.map((axis) => x.shape[axis]!);
     const shape = keepsAxes ? x.shape.map((length, axis) => (axes.has(axis) ? 1 : length)) : lengths;
-    const [count, n] = [sizeOf(lengths), sizeOf(reduced.map((axis) => x.shape[axis]!))];
+    const count = sizeOf(lengths);
+    const n = sizeOf(reduced.map((axis) => x.shape[axis]!));
     const reduceAll = (y: Heap, to: number, m: ArrayLike<number>, from: number): void => {
       for (let r = 0; r < count; r++) y[to + r] = reduce(m, from + r * n, n);
     };
