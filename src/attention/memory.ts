@@ -49,7 +49,7 @@ export function attentionMemory(
   options: { readonly lengths?: Int32Array | undefined } = {},
 ): AttentionMemory {
   checkNames('attentionMemory', 'options', options, ['lengths']);
-  const { lengths } = options;
+  const lengths = options.lengths;
   checkScore('attentionMemory', 'score', score);
   checkObject('attentionMemory', 'parameters', parameters);
   const sequence = operand('attentionMemory', states, 'states');

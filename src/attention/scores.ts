@@ -121,7 +121,7 @@ export function generalScore(): Score {
  */
 export function additiveScore(options: { readonly size: number }): Score {
   checkNames('additiveScore', 'options', options, ['size']);
-  const { size } = options;
+  const size = options.size;
   checkCount('additiveScore', 'size', size);
   const matrix = (rows: number): ParameterSpec => ({
     role: 'input',

@@ -184,7 +184,7 @@ export function record(outputs: readonly Variable[], backward: () => void): void
  * outlive the backward function that allocates it, so call this before allocating scratch memory that is released.
  */
 export function gradientOf(x: Variable): number {
-  const { storage } = x;
+  const storage = x.storage;
   if (storage.gradient < 0) {
     storage.gradient = allocateZeros(storage.scope.workspace, storage.size);
   }

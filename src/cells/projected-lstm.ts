@@ -33,7 +33,7 @@ import { lstm } from './lstm';
  */
 export function projectedLstm(options: { readonly projectionSize: number }): OpsCell<'h' | 'c'> {
   checkNames('projectedLstm', 'options', options, ['projectionSize']);
-  const { projectionSize } = options;
+  const projectionSize = options.projectionSize;
   checkCount('projectedLstm', 'projectionSize', projectionSize);
   const standard = lstm();
   return {

@@ -86,7 +86,7 @@ function markId({ marks }: Vocabulary, mark: Mark): number {
 
 function pushTokens(ids: number[], vocabulary: Vocabulary, text: string): void {
   const idOf = idsOf(vocabulary);
-  const { unknown } = vocabulary.marks;
+  const unknown = vocabulary.marks.unknown;
   const first = ids.length;
   for (const token of vocabulary.kind === 'words'
     ? splitWords(vocabulary.lowercase ? text.toLowerCase() : text)

@@ -338,7 +338,7 @@ function affine(
  * bias of a layer without one is zeros.
  */
 function batchNormalization({ parameters }: Part, reject: (reason: string) => never): Codec {
-  const { shape } = parameters['gain']!;
+  const shape = parameters['gain']!.shape;
   const zeros = full(shape, 0);
   return {
     read(take) {

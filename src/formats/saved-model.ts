@@ -186,7 +186,7 @@ function textOf(name: string, content: Json): string {
  */
 export function load(file: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Loaded {
   checkNames('load', 'options', options, ['customObjects']);
-  const { customObjects } = options;
+  const customObjects = options.customObjects;
   return loadModel('load', 'sequential', file, customObjects, (args, fill) => {
     const [layers, { inputSize }] = args as [readonly Layer[], { inputSize?: number }];
     return buildSequential(layers, inputSize, fill);
@@ -208,7 +208,7 @@ export function load(file: Uint8Array | ArrayBuffer, options: LoadOptions = {}):
  */
 export function loadEncoderDecoder(file: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Loaded<EncoderDecoder> {
   checkNames('loadEncoderDecoder', 'options', options, ['customObjects']);
-  const { customObjects } = options;
+  const customObjects = options.customObjects;
   return loadModel('loadEncoderDecoder', 'encoderDecoder', file, customObjects, ([argument], fill, size) => {
     const modelOptions = argument as EncoderDecoderOptions;
     // Every input and every layer has at least one parameter: do not build a model far larger than the file.

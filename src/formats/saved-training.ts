@@ -81,7 +81,7 @@ function readOptimizer(where: string, record: JsonObject, tensors: Tensors, size
   const slots = count(where, record, 'slots', 0);
   if (slots > Object.keys(tensors).length)
     throw new RangeError(`${where}: bptt.training.slots is ${slots}, more than the number of tensors in the file.`);
-  const { optimizer: name } = record;
+  const name = record.optimizer;
   if (name !== undefined && typeof name !== 'string')
     throw new RangeError(`${where}: bptt.training.optimizer must be the name of an optimizer.`);
   return {

@@ -167,7 +167,7 @@ export interface MemoryError extends Error {
 export function allocate(workspace: Workspace, size: number): number {
   const offset = workspace.top;
   const top = offset + rounded(size);
-  const { length } = workspace.memory.view;
+  const length = workspace.memory.view.length;
   const needed = top + margin;
   if (needed > length) {
     try {

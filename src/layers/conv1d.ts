@@ -158,7 +158,7 @@ function runWindows(
   x: Variable,
   context: Pick<LayerContext, 'lengths' | 'resets'>,
 ): Variable {
-  const { lengths } = context;
+  const lengths = context.lengths;
   const [T, B, I] = x.shape as [number, number, number];
   checkNoResets('conv1d', context, "undefined, unless the stride is 1 and the padding is 'causal'");
   const count = stepsAfter('conv1d', window, T);

@@ -20,7 +20,7 @@ import { checkNoResets, type Layer, stepSize, vectors } from './layer';
 export function globalMaxPool(): Layer {
   return globalPool('globalMaxPool', (x, lengths) => {
     const [T, B, I] = x.shape as [number, number, number];
-    const { scope } = x.storage;
+    const scope = x.storage.scope;
     const largest = (steps: Variable): Variable =>
       viewOf(maxPool('globalMaxPool', steps, { k: T, stride: 1, dilation: 1, padding: 'valid' }), [B, I]);
     const valid = validRows('globalMaxPool', T, B, lengths);

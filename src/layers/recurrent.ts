@@ -153,7 +153,7 @@ export function runDirection(
   { training, random, sequenceRandom, lengths, resets, state }: LayerContext,
   reverse: boolean,
 ): Unrolled {
-  const { scope } = x.storage;
+  const scope = x.storage.scope;
   const [T = 0, B = 0, I = 0] = x.shape;
   const { initial } = splitNames(parameters);
   const own = Object.fromEntries(Object.entries(parameters).filter(([name]) => !name.includes('.')));

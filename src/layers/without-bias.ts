@@ -23,7 +23,7 @@ import { type Features, featuresOf, type Layer } from './layer';
 export function withoutBias(layer: Layer): Layer {
   if (typeof layer?.run !== 'function')
     throw mismatch('withoutBias', 'layer', 'a layer such as dense({ size: 3 })', layer);
-  const { stepRunner } = layer;
+  const stepRunner = layer.stepRunner;
   return {
     ...layer,
     origin: ['withoutBias', layer],

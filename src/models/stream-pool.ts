@@ -186,7 +186,7 @@ function advanceRows(batch: Stream, x: IntTensor | Tensor, rows: readonly number
 
 /** Runs one step of one row, and returns its state, which has the names and the shapes of all parts. */
 function stateAfterStep(one: Stream): ModelState {
-  const { inputSize } = one;
+  const inputSize = one.inputSize;
   const x = inputSize === 'ids' ? { shape: [1], data: new Int32Array(1) } : full([1, inputSize], 0);
   withCaller('createStreamPool', () => advance(one, x));
   return one.state ?? {};

@@ -154,7 +154,7 @@ function createStream<S>(
   batchSize: number,
   first?: NotCloneable,
 ): Stream<S> {
-  const { runner } = program;
+  const runner = program.runner;
   const state = runner.start();
   return {
     ...first,
@@ -169,7 +169,7 @@ function createStream<S>(
     },
     run(x, into) {
       // The program is collected, with its memory, only after its streams.
-      const { workspace } = program.resident;
+      const workspace = program.resident.workspace;
       noteUse(workspace);
       workspace.memory.view.set(x, program.input);
       runner.step(state);

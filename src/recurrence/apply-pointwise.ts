@@ -43,7 +43,7 @@ export function applyPointwise<N extends string>(
   if (cell.separateProducts)
     throw new TypeError(`applyPointwise: the cell must not have separateProducts, got ${cell.name}.`);
   const input = operand('applyPointwise', gates, 'gates');
-  const { scope } = input.storage;
+  const scope = input.storage.scope;
   const { kernels: k, workspace } = scope;
   checkShape('applyPointwise', 'gates', input.shape, '[B, G·H]', [undefined, undefined]);
   const [rows, width] = input.shape as [number, number];

@@ -142,7 +142,7 @@ type StepFunction = (k: Kernels, step: Layout['step'], t: number, at: number, fi
  */
 function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void {
   const { cell, scope, rows, S, H, GH, step } = layout;
-  const { kernels } = scope;
+  const kernels = scope.kernels;
   const T = rows.length;
   let end = 0;
   const starts = rows.map((count) => {

@@ -101,7 +101,7 @@ export function unroll<N extends string>(
     'zoneout',
   ]);
   const x = operand('unroll', xs, 'xs');
-  const { scope } = x.storage;
+  const scope = x.storage.scope;
   checkShape('unroll', 'xs', x.shape, '[T, B, I]', [undefined, undefined, undefined]);
   const [T, B, I] = x.shape as [number, number, number];
   checkSome('unroll', 'xs', B, 'row');

@@ -66,7 +66,7 @@ export function gradientFlow<Y extends Tensor | IntTensor>(
   options: GradientFlowOptions<NoInfer<Y>>,
 ): GradientFlow {
   checkNames('gradientFlow', 'options', options, ['loss']);
-  const { loss } = options;
+  const loss = options.loss;
   checkModel('gradientFlow', model);
   checkFunction('gradientFlow', 'loss', loss);
   checkBatch('gradientFlow', batch);
@@ -174,7 +174,7 @@ function probedCell(cell: Cell, probe: Probe, zoneout: Readonly<Record<string, n
       return p;
     },
     step(p, x, state) {
-      const { noise } = probe;
+      const noise = probe.noise;
       const from = start;
       start += x.shape[0]!;
       const next = stepOf(cell, p, x, state).state;

@@ -70,8 +70,8 @@ export function crossEntropy(logits: Operand, targets: IntTensor, options: LossO
 export function negativeLogLikelihood(where: string, logits: Variable, targets: IntTensor): Variable {
   const V = lastOf(logits.shape)!;
   const ids = idOperand(where, targets, V, 'targets');
-  const { scope } = logits.storage;
-  const { kernels: k } = scope;
+  const scope = logits.storage.scope;
+  const k = scope.kernels;
   const losses = result(scope, targets.shape, [logits]);
   const probabilities = allocate(scope.workspace, logits.size);
   k.of(crossEntropyRows)(losses.offset, probabilities, logits.offset, ids.offset, losses.size, V);

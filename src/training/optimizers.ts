@@ -435,7 +435,7 @@ export function applyOptimizer<P extends TensorTree>(
     const p = copyTreeInto(where, workspace, parameters);
     const g = copyTreeInto(where, workspace, gradient);
     const slots = copySlotsInto(workspace, state);
-    const { view } = workspace.memory;
+    const view = workspace.memory.view;
     const trained = list.filter(({ path }) => !optimizer.isFrozen?.(path));
     let squares = 0;
     for (const { offset, size: length } of trained) squares += workspace.kernels.of(sumOfSquares)(g + offset, length);

@@ -98,7 +98,7 @@ export function warmup(
   options: { readonly steps: number },
 ): (step: number, validationLosses?: readonly number[]) => number {
   checkNames('warmup', 'options', options, ['steps']);
-  const { steps } = options;
+  const steps = options.steps;
   checkCount('warmup', 'steps', steps);
   const rateAtStep = (step: number, validationLosses?: readonly number[]): number =>
     rateAt('warmup', rate, { step: Math.max(1, step - steps), validationLosses }) * Math.min(1, step / steps);

@@ -14,7 +14,7 @@ export interface Selection {
 /** The filter of a selection. @throws TypeError if it is not a function */
 function filterOf(name: string, selection: Selection): Selection['only'] {
   checkNames(name, 'selection', selection, ['only']);
-  const { only } = selection;
+  const only = selection.only;
   if (only !== undefined) checkFunction(name, 'only', only);
   return only;
 }

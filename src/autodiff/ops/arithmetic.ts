@@ -96,8 +96,8 @@ export function divide(a: Operand, b: Operand): Variable {
 export function scale(x: Operand, factor: number): Variable {
   checkNumber('scale', 'factor', factor);
   const input = operand('scale', x);
-  const { scope } = input.storage;
-  const { kernels: k } = scope;
+  const scope = input.storage.scope;
+  const k = scope.kernels;
   const output = result(scope, input.shape, [input]);
   k.of(scaling)(output.offset, input.offset, factor, input.size);
   record([output], () => k.of(addScaled)(gradientOf(input), gradientOf(output), factor, input.size));
@@ -142,8 +142,8 @@ function binary(
   forward: typeof addition,
   backward: (k: Kernels, dy: number, n: number, output: number) => void,
 ): Variable {
-  const { scope } = x.storage;
-  const { kernels: k } = scope;
+  const scope = x.storage.scope;
+  const k = scope.kernels;
   const output = result(scope, x.shape, [x, y]);
   k.of(forward)(output.offset, x.offset, y.offset, x.size);
   record([output], () => backward(k, gradientOf(output), x.size, output.offset));

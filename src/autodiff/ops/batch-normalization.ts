@@ -40,7 +40,7 @@ export function writeScale(
  */
 export function normalizeByRunning(x: Variable, statistics: BatchNormalization): Variable {
   const { gain, bias, mean, variance, epsilon } = statistics;
-  const { scope } = x.storage;
+  const scope = x.storage.scope;
   const { kernels: k, workspace } = scope;
   const n = gain.size;
   const rows = x.size / n;
@@ -57,7 +57,7 @@ export function normalizeByRunning(x: Variable, statistics: BatchNormalization):
     const dgain = gradientOf(gain);
     withScratch(scope, () => {
       const [sums, products] = columnSums(workspace, dy, x.offset, rows, n);
-      const { view } = workspace.memory;
+      const view = workspace.memory.view;
       for (let j = 0; j < n; j++)
         view[dgain + j]! +=
           (view[products + j]! - view[mean.offset + j]! * view[sums + j]!) /
@@ -69,7 +69,7 @@ export function normalizeByRunning(x: Variable, statistics: BatchNormalization):
 
 /** Returns the sums of the columns of dy, and of dy · x. */
 function columnSums(workspace: Workspace, dy: number, x: number, rows: number, n: number): readonly [number, number] {
-  const { kernels: k } = workspace;
+  const k = workspace.kernels;
   const sums = allocateZeros(workspace, n);
   const products = allocateZeros(workspace, n);
   k.of(sumRows)(sums, dy, rows, n);
@@ -84,7 +84,7 @@ function columnSums(workspace: Workspace, dy: number, x: number, rows: number, n
  */
 export function batchNormalize(x: Variable, statistics: BatchNormalization): Variable {
   const { gain, bias } = statistics;
-  const { scope } = x.storage;
+  const scope = x.storage.scope;
   const { kernels: k, workspace } = scope;
   const n = gain.size;
   const rows = x.size / n;
@@ -99,7 +99,7 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
   withScratch(scope, () => {
     const scale = allocate(workspace, n);
     const shift = allocate(workspace, n);
-    const { view } = workspace.memory;
+    const view = workspace.memory.view;
     for (let j = 0; j < n; j++) {
       view[scale + j] = view[gain.offset + j]! * view[slope + j]!;
       view[shift + j] = view[bias.offset + j]! - view[rest + j]! * view[scale + j]!;
@@ -114,7 +114,7 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
       const a = allocate(workspace, n);
       const b = allocate(workspace, n);
       const c = allocate(workspace, n);
-      const { view } = workspace.memory;
+      const view = workspace.memory.view;
       for (let j = 0; j < n; j++) {
         const factor = view[slope + j]!;
         const sum = view[sums + j]!;
@@ -151,7 +151,7 @@ function center(
   k.of(fill)(ones, 1, n);
   for (const offset of [mean, rest, variance]) k.of(fill)(offset, 0, n);
   k.of(sumRows)(mean, x.offset, rows, n);
-  const { view } = workspace.memory;
+  const view = workspace.memory.view;
   for (let j = 0; j < n; j++) view[mean + j]! /= -rows;
   k.of(scaleColumns)(centered, x.offset, ones, mean, rows, n);
   k.of(sumRows)(rest, centered, rows, n);

@@ -59,7 +59,7 @@ export function convolveRows(
 
 /** Adds to the gradients of a convolution. Allocates scratch memory. */
 export function convolveRowsBackward(scope: Scope, sizes: ConvolutionSizes, offsets: ConvolutionOffsets): void {
-  const { kernels: k } = scope;
+  const k = scope.kernels;
   const { steps, B, O } = sizes;
   const { dbias, dy } = offsets;
   if (dbias !== undefined) k.of(sumRows)(dbias, dy, steps * B, O);
@@ -154,7 +154,7 @@ const multiplyTapwise: Multiply = (scope, sizes, y, x, width, weight, bias) => {
 type GroupOffsets = Omit<ConvolutionOffsets, 'dbias'>;
 
 function tapwiseBackward(scope: Scope, sizes: ConvolutionSizes, width: number, offsets: GroupOffsets): void {
-  const { kernels: k } = scope;
+  const k = scope.kernels;
   const { B, I, O } = sizes;
   const { x, weight, dy, dx, dweight } = offsets;
   const taps = tapsOf(sizes);
@@ -309,7 +309,7 @@ function multiplyDepthwise(scope: Scope, sizes: ConvolutionSizes, y: number, x: 
 }
 
 function depthwiseBackward(scope: Scope, sizes: ConvolutionSizes, offsets: ConvolutionOffsets): void {
-  const { kernels: k } = scope;
+  const k = scope.kernels;
   const { B, I, stride, dilation } = sizes;
   const { x, weight, dy, dx, dweight } = offsets;
   const taps = tapsOf(sizes);

@@ -44,7 +44,7 @@ export function batchedMatmul(a: Operand, b: Operand, options: BatchedOptions = 
   if (transposeB) checkShape('batchedMatmul', 'b', right.shape, '[B, N, K]', [B, undefined, K]);
   else checkShape('batchedMatmul', 'b', right.shape, '[B, K, N]', [B, K, undefined]);
   const N = right.shape[transposeB ? 1 : 2]!;
-  const { scope } = left.storage;
+  const scope = left.storage.scope;
   const y = result(scope, [B, M, N], [left, right]);
   const multiply = scope.kernels.of(gemm);
   for (let i = 0; i < B; i++)
@@ -115,9 +115,9 @@ function product(x: Variable, weight: Variable, bias?: Variable): Variable {
 
 /** Computes x W + b, or x W, into the buffer `y [M, N]`, where x is `[…, K]` with M rows. */
 export function affineInto(y: number, x: Variable, weight: Variable, bias?: Variable): void {
-  const { kernels: k } = x.storage.scope;
+  const k = x.storage.scope.kernels;
   const [M, K, N] = affineSizes(x, weight);
-  const { panels } = weight;
+  const panels = weight.panels;
   if (panels !== undefined) {
     if (bias === undefined) k.of(gemmPacked)(y, x.offset, panels, M, N, K, false);
     else k.of(affinePacked)(y, x.offset, panels, bias.offset, M, N, K);
@@ -127,7 +127,7 @@ export function affineInto(y: number, x: Variable, weight: Variable, bias?: Vari
 
 /** Adds to the gradients of x, W and b, given the gradient `dy [M, N]` of the result of {@link affineInto}. */
 export function affineBackward(dy: number, x: Variable, weight: Variable, bias?: Variable): void {
-  const { kernels: k } = x.storage.scope;
+  const k = x.storage.scope.kernels;
   const [M, K, N] = affineSizes(x, weight);
   if (x.storage.tracked) k.of(gemm)(gradientOf(x), dy, weight.offset, M, K, N, false, true, true);
   if (weight.storage.tracked) k.of(gemm)(gradientOf(weight), x.offset, dy, K, N, M, true, false, true);

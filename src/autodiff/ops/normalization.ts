@@ -45,7 +45,7 @@ export function layerNormalize(x: Operand, options: NormalizationOptions = {}): 
   const { gain, bias, epsilon = 1e-5 } = options;
   checkNumber('layerNormalize', 'epsilon', epsilon, 0);
   const input = operand('layerNormalize', x);
-  const { scope } = input.storage;
+  const scope = input.storage.scope;
   const { kernels: k, workspace } = scope;
   const n = lengthAt('layerNormalize', 'x', input.shape, -1);
   checkSome('layerNormalize', 'x', n, 'element along the last axis');

@@ -15,8 +15,8 @@ import { paddingOf, stepsAfter, type Window } from './windows';
  * @throws RangeError if no window fits
  */
 export function maxPool(where: string, x: Variable, window: Window): Variable {
-  const { scope } = x.storage;
-  const { kernels: k } = scope;
+  const scope = x.storage.scope;
+  const k = scope.kernels;
   const [T, B, I] = x.shape as [number, number, number];
   const steps = stepsAfter(where, window, T);
   const sizes: WindowSizes = { ...window, T, B, I, steps, before: paddingOf(window, T)[0] };

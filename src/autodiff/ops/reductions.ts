@@ -27,8 +27,8 @@ import { broadcast, multiply, scale } from './arithmetic';
 export function sum(x: Operand, axes?: number | readonly number[]): Variable {
   const input = operand('sum', x);
   const summed = axesOf('sum', input.shape, axes);
-  const { scope } = input.storage;
-  const { kernels: k } = scope;
+  const scope = input.storage.scope;
+  const k = scope.kernels;
   const output = result(
     scope,
     input.shape.filter((_, axis) => !summed.has(axis)),
@@ -105,7 +105,7 @@ export function mask(x: Operand, keep: Operand): Variable {
     input.shape.map((_, axis) => kept.shape[axis] ?? 1),
   );
   const output = multiply(input, widened);
-  const { memory } = output.storage.scope.workspace;
+  const memory = output.storage.scope.workspace.memory;
   const width = output.size / kept.size;
   // 0 · NaN is NaN.
   const clear = (offset: number): void => {
@@ -125,8 +125,8 @@ function overRows(
 ): Variable {
   const input = operand(where, x);
   const length = lengthAt(where, 'x', input.shape, -1);
-  const { scope } = input.storage;
-  const { kernels: k } = scope;
+  const scope = input.storage.scope;
+  const k = scope.kernels;
   const rows = length === 0 ? 0 : input.size / length;
   const output = result(scope, input.shape, [input]);
   k.of(forward)(output.offset, input.offset, rows, length);

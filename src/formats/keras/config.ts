@@ -107,7 +107,7 @@ export function numberOf(where: string, { name, config }: KerasLayer, key: strin
 
 /** The axis of a layer as a number, or a list of numbers. */
 export function axisOf({ config }: KerasLayer): Json | undefined {
-  const { axis } = config;
+  const axis = config.axis;
   return Array.isArray(axis) && axis.length === 1 ? (axis[0] as Json) : axis;
 }
 

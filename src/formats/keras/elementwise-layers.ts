@@ -50,7 +50,7 @@ export function kerasRelu(options: KerasReluOptions = {}): Layer {
 /** The minimum of x and a number: exact for finite x, unlike differences of rectified values. */
 function atMost(x: Variable, limit: number): Variable {
   const scope = currentScope('kerasRelu');
-  const { view } = scope.workspace.memory;
+  const view = scope.workspace.memory.view;
   const isBelow = Array.from({ length: x.size }, (_, i) => (view[x.offset + i]! > limit ? 0 : 1));
   const below = constantOf(scope, x.shape, isBelow);
   const above = constantOf(

@@ -182,7 +182,7 @@ const translators: Readonly<Record<string, Translate>> = {
     };
   },
   Bidirectional(where, layer, translateOptions) {
-    const { name } = layer;
+    const name = layer.name;
     const inner = layerIn(layer.config['layer']);
     const makeCell = cellMakerOf(inner);
     if (inner === undefined || makeCell === undefined)

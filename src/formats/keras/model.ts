@@ -95,7 +95,7 @@ function convertLayers(
   options: TranslateOptions,
   nameOf: (layer: KerasLayer, previousCount: number) => string,
 ): { readonly converted: readonly Converted[]; readonly omitted: readonly string[] } {
-  const { where } = taker;
+  const where = taker.where;
   const counts = new Map<string, number>();
   const groups = weightGroups(tensors);
   const index = weightIndex(tensors);
@@ -115,7 +115,7 @@ function convertLayers(
     const name = nameOf(layer, previousCount);
     const group = groups.get(name.replace(/_\d+$/, ''))?.[previousCount];
     const weights = weightsOfLayer(where, index, group ?? name);
-    const { layer: builder } = translated;
+    const builder = translated.layer;
     const built = typeof builder === 'function' ? buildFromFile(where, () => builder(taker, weights)) : builder;
     previous.push(built);
     return [
@@ -268,7 +268,7 @@ function checkInbound(
   masks: ReadonlySet<string>,
   { isTensorFlowJs }: TranslateOptions,
 ): void {
-  const { name } = layers[i]!;
+  const name = layers[i]!.name;
   const inbound = (entry as JsonObject)['inbound_nodes'] ?? [];
   const calls = Array.isArray(inbound) ? (inbound as readonly Json[]) : [inbound];
   // In Keras 2, whose calls are lists, the argument applies to predictions, too; Keras 3 and TensorFlow.js override it.

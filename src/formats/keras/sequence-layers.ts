@@ -8,7 +8,7 @@ import { checkCount, counted, outOfRange } from '../../tensor/shape';
 
 /** Creates a layer that repeats the vector of each sequence `count` times, `[B, I]` to `[count, B, I]`. */
 export function kerasRepeatVector(options: { readonly count: number }): Layer {
-  const { count } = options;
+  const count = options.count;
   const name = 'repeatVector';
   checkCount('kerasRepeatVector', 'count', count);
   return {

@@ -170,7 +170,7 @@ export function convolutionParameters(
   weights: LayerWeights,
   isDepthwise: boolean,
 ): Readonly<Record<string, Tensor>> {
-  const { single } = weights;
+  const single = weights.single;
   const kernel = isDepthwise ? depthwiseKernel(taker, weights) : take(taker, weights, single, 'kernel', 0);
   const [k = 0, inputs = 0, multiplier = 0] = kernel.shape;
   // The outputs of a depthwise kernel have the same order.
@@ -204,7 +204,7 @@ export function batchNormalizationParameters(
   weights: LayerWeights,
   { scale, center }: { readonly scale: boolean; readonly center: boolean },
 ): Readonly<Record<'mean' | 'variance', Tensor> & Partial<Record<'gain' | 'bias', Tensor>>> {
-  const { single } = weights;
+  const single = weights.single;
   const first = Number(scale) + Number(center);
   const mean = take(taker, weights, single, 'moving_mean', first);
   const shape = mean.shape;

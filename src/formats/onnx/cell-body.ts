@@ -134,7 +134,7 @@ function gruBody(context: CellContext, reset?: 'after' | 'before', activations: 
 }
 
 function layerNormRnnBody(context: CellContext, options: LayerNormRnnOptions = {}): CellBody {
-  const { addParameter } = context;
+  const addParameter = context.addParameter;
   const { activation = tanh } = options;
   const normalize = normalizer(options);
   return {
@@ -147,7 +147,7 @@ function layerNormRnnBody(context: CellContext, options: LayerNormRnnOptions = {
 }
 
 function layerNormLstmBody(context: CellContext, options?: LayerNormCellOptions): CellBody {
-  const { addParameter } = context;
+  const addParameter = context.addParameter;
   const normalize = normalizer(options);
   return {
     inputs: (b, x) => {
@@ -222,7 +222,7 @@ function lstmStep(
   { activation = tanh, gateActivation = sigmoid }: CellActivations,
   normalizeC: (c: string) => string = (c) => c,
 ): { readonly h: string; readonly c: string } {
-  const { blockSize: H } = context;
+  const H = context.blockSize;
   const [i, f, g, o] = split(b, gates, [H, H, H, H]) as [string, string, string, string];
   const gate = (x: string): string => activate(context, b, gateActivation, x);
   const candidate = (x: string): string => activate(context, b, activation, x);
@@ -244,7 +244,7 @@ function gruStep(
   h: string,
   { activation = tanh, gateActivation = sigmoid }: CellActivations = {},
 ): { readonly h: string } {
-  const { blockSize: H } = context;
+  const H = context.blockSize;
   const [r, z] = split(b, gates, [H, H]).map((gate) => activate(context, b, gateActivation, gate)) as [string, string];
   const n = activate(context, b, activation, add(b, 'Add', [candidate, recurrent(r)]));
   return { h: interpolate(b, n, z, h) };

@@ -47,7 +47,7 @@ export const ifOperator: Operator = (reader) => {
  */
 export const scanOperator: Operator = (reader) => {
   if (reader.opset < 9) throw new RangeError('the form of the operator before opset 9 is not supported');
-  const { inputs } = reader.node;
+  const inputs = reader.node.inputs;
   const scanCount = consumeAttribute(reader, 'num_scan_inputs', 'int') ?? 0;
   const stateCount = inputs.length - scanCount;
   if (!(scanCount >= 1 && stateCount >= 0))
@@ -123,7 +123,7 @@ function sliceAt({ value, axis, isReversed }: ScannedInput, t: number): Value {
 
 /** Stacks values of equal shape along a new axis. */
 function stackValues(values: readonly Value[], axis: number): Value {
-  const { shape } = values[0]!;
+  const shape = values[0]!.shape;
   const along = resolveAxis('Scan', axis, shape.length + 1);
   return concatValues(
     values.map((value) => reshapeValue(value, [...value.shape.slice(0, along), 1, ...value.shape.slice(along)])),

@@ -87,7 +87,7 @@ function overSteps(x: Variable, f: (steps: Variable) => Variable): Variable {
  * @throws RangeError if they are invalid, or far larger than the input and the constants
  */
 function checkWindows(reader: NodeReader, window: Window, steps: Variable, groups = 1): void {
-  const { opType } = reader.node;
+  const opType = reader.node.opType;
   const [T, B, I] = steps.shape as [number, number, number];
   checkCount(opType, 'kernel_shape', window.k);
   checkWindow(opType, window);

@@ -203,7 +203,7 @@ function decodeTensor(tensor: Message, context: Context): OnnxTensor {
 
 /** The bytes of a tensor in another file: `length` bytes at `offset`, or all from there on. */
 function externalBytes(tensor: Message, { caller, externalData, budget }: Context): Uint8Array {
-  const { where } = tensor;
+  const where = tensor.where;
   const entries = new Map(
     allMessages(tensor, 13, 'external_data', (entry) => [text(entry, 1, 'key'), text(entry, 2, 'value')] as const),
   );

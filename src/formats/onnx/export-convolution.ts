@@ -17,7 +17,7 @@ export function addConvolution(
   { weight, bias }: Readonly<Record<string, Tensor>>,
   x: string,
 ): string {
-  const { builder: b } = context;
+  const b = context.builder;
   const window = { k, stride, dilation, padding };
   const past = extentOf(window) - 1;
   const isStateful = context.carriesState && past > 0 && isCausal(window);
@@ -93,7 +93,7 @@ export function windowAttributes(path: string, window: Window): Readonly<Record<
 export function changeLengths(context: ExportContext, path: string, window: Window, output: string): void {
   const { builder: b, lengths } = context;
   if (lengths === undefined) return;
-  const { stride } = window;
+  const stride = window.stride;
   if (isAutoPadded(window))
     reject(path, "padding 'same' with a stride", 'depends on the lengths, so it cannot be exported with them');
   const [before, after] = paddingOf(window, 1);

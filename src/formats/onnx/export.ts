@@ -126,7 +126,7 @@ function addLayers(
 
 /** Adds one layer. Returns the name of its output. */
 function addLayer(context: ExportContext, part: Part, x: string): string {
-  const { builder: b } = context;
+  const b = context.builder;
   const { path, origin, named, parameters } = part;
   const addParameter = (name: string): string => addConstant(b, `${path}.${name}`, parameters[name]!);
   const perStep = named.input.kind === 'vectors' && named.input.perStep;

@@ -71,7 +71,7 @@ function planModel(
   sizeOfConstants: number,
   options: SignatureOptions,
 ): Program {
-  const { graph } = model;
+  const graph = model.graph;
   const opset = opsetOf('importOnnxStream', model);
   const signature = readSignature(graph, options);
   const { constants, shapes, states } = signature;

@@ -71,7 +71,7 @@ export function importOnnx(file: Uint8Array | ArrayBuffer, options: ImportOnnxOp
   const { externalData = {} } = options;
   checkObject('importOnnx', 'externalData', externalData);
   const model = decodeOnnx('importOnnx', file, externalData);
-  const { graph } = model;
+  const graph = model.graph;
   const opset = opsetOf('importOnnx', model);
   const constants = readConstants(graph);
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
@@ -286,7 +286,7 @@ function starterOf(
 
 /** Returns the prepared node, or the reason why it is not supported. */
 function prepareNode(reader: NodeReader, { operators, uses, isBody }: ImportState): PreparedNode | string {
-  const { node } = reader;
+  const node = reader.node;
   const operator = operators.get(operatorName(node));
   if (operator === undefined) return 'the operator is not supported';
   try {

@@ -19,13 +19,13 @@ export function pointwise(where: string, { f, partials }: Pointwise, ...operands
   const [a, b = a] = inputs.map(({ offset }) => offset) as [number, number?];
   const scope = currentScope(where);
   const output = result(scope, shape, inputs);
-  const { view: values } = scope.workspace.memory;
+  const values = scope.workspace.memory.view;
   for (let i = 0; i < output.size; i++) values[output.offset + i] = f(values[a + i]!, values[b + i]!);
   record([output], () => {
     const dy = gradientOf(output);
     const gradients = inputs.map(gradientOf);
     // The gradients may have been allocated just now, which can replace the view.
-    const { view } = scope.workspace.memory;
+    const view = scope.workspace.memory.view;
     gradients.forEach((dx, k) => {
       for (let i = 0; i < output.size; i++) view[dx + i]! += view[dy + i]! * partials[k]!(view[a + i]!, view[b + i]!);
     });

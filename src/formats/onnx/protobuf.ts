@@ -67,7 +67,7 @@ export function readMessage(
 }
 
 function readField(where: string, cursor: Cursor, wireType: number, start: number): Field {
-  const { bytes } = cursor;
+  const bytes = cursor.bytes;
   switch (wireType) {
     case 0:
       return readVarint(where, cursor);

@@ -181,8 +181,8 @@ function cellsOf(
   resetAfter: boolean,
   hasPeepholes: boolean,
 ): readonly Cell[] {
-  const { opType } = reader.node;
-  const { activations: defaults } = forms[opType]!;
+  const opType = reader.node.opType;
+  const defaults = forms[opType]!.activations;
   const clip = consumeAttribute(reader, 'clip', 'float');
   const couplesGates = opType === 'LSTM' && consumeFlag(reader, 'input_forget');
   const all = readActivations(reader, defaults, defaults.length * directions.length);

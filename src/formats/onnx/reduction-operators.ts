@@ -35,7 +35,7 @@ export const productReduction: RowReduction = {
 export const reduceOperator =
   (reduction: RowReduction): Operator =>
   (reader) => {
-    const { opType } = reader.node;
+    const opType = reader.node.opType;
     const hasInput = reader.opset >= (opType === 'ReduceSum' ? 13 : 18);
     checkInputs(reader, hasInput ? ['any', 'int?'] : ['any']);
     const attribute = hasInput ? undefined : consumeAttribute(reader, 'axes', 'ints');

@@ -173,7 +173,7 @@ function divideFunction(key: WasmFunction, own: Call<Operands, unknown>, { pool:
 /** Divides a product among threads, by rows or by columns of C. */
 function divideProduct(parts: Parts, membersFor: MembersFor): Product {
   const own = productOf(parts);
-  const { columns: width } = parts.tiles;
+  const width = parts.tiles.columns;
   return (c, start, startStride, a, b, M, N, K, transposeA, transposeB) => {
     // Longer sums have parts, which only one thread adds.
     const members = K <= longestSum && membersFor(M * N * K);

@@ -100,7 +100,7 @@ export function tapOffsets({ padded, kernel, dilations }: SpatialWindow, C: numb
 
 /** A convolution in any number of dimensions: input `[B, C, S…]`, weight `[N, C / group, K…]`, bias `[N]`. */
 export const convolution: PlanOperator = (node) => {
-  const { plan } = node;
+  const plan = node.plan;
   const x = floats(node, 0);
   const weight = constantInput(node, 1);
   const biases = optionalConstant(node, 2);

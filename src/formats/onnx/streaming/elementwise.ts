@@ -44,7 +44,7 @@ function mapped(plan: Plan, x: View, f: Map, kernel?: UnaryKernel): View {
   const n = sizeOf(x.shape);
   const to = y.offset;
   const from = source.offset;
-  const { memory } = plan;
+  const memory = plan.memory;
   if (kernel !== undefined) {
     const run = kernel(plan.kernels);
     plan.steps.push(() => run(to, from, n));
@@ -106,7 +106,7 @@ export function paired(plan: Plan, a: View, b: View, f: Pair, kernel?: BinaryKer
   const left = offsetOf(plan, x, strides);
   const right = offsetOf(plan, z, strides);
   const n = sizeOf(shape);
-  const { memory } = plan;
+  const memory = plan.memory;
   if (kernel !== undefined) {
     const run = plan.kernels.of(kernel);
     plan.steps.push(() => run(to, left, right, n));
@@ -163,7 +163,7 @@ const not: PlanOperator = (node) => {
  * the base.
  */
 const pow: PlanOperator = (node) => {
-  const { plan } = node;
+  const plan = node.plan;
   const base = required(node, 0);
   const exponent = required(node, 1);
   const power = (a: number, b: number): number => a ** b;

@@ -39,7 +39,7 @@ function readPads(node: PlannedNode, rank: number): Pads {
 
 /** Padding by no elements is the identity in every mode. */
 export const pad: PlanOperator = (node) => {
-  const { plan } = node;
+  const plan = node.plan;
   const input = floats(node, 0);
   const mode = consumeAttribute(node, 'mode', 'string') ?? 'constant';
   const { before, after } = readPads(node, input.shape.length);

@@ -9,7 +9,7 @@ import { floats, type PlanOperator } from './planner';
 
 /** The largest element of each window and channel. */
 export const maxPool: PlanOperator = (node) => {
-  const { plan } = node;
+  const plan = node.plan;
   const x = floats(node, 0);
   const [B, C, ...input] = x.shape as [number, number, ...number[]];
   const kernel = consumeAttribute(node, 'kernel_shape', 'ints') ?? [];
@@ -23,7 +23,7 @@ export const maxPool: PlanOperator = (node) => {
   const taps = tapOffsets(window, C);
   const y = newView(plan, [B, ...window.output, C]);
   spend(1, starts.length * taps.length * C, 0);
-  const { memory } = plan;
+  const memory = plan.memory;
   plan.steps.push(() => {
     const m = memory.view;
     for (let r = 0, to = y.offset; r < starts.length; r++)

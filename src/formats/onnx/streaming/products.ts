@@ -35,7 +35,7 @@ function product(plan: Plan, a: View, b: View, bias: Float32Array | undefined): 
 
 /** alpha · A' · B' + beta · C */
 export const gemmOperator: PlanOperator = (node) => {
-  const { plan } = node;
+  const plan = node.plan;
   const scaleOf = (name: string): number => consumeAttribute(node, name, 'float') ?? 1;
   const alpha = scaleOf('alpha');
   const beta = scaleOf('beta');
@@ -61,7 +61,7 @@ export const gemmOperator: PlanOperator = (node) => {
 
 /** A product of matrices; the leading axes of the first one are rows. */
 export const matmulOperator: PlanOperator = (node) => {
-  const { plan } = node;
+  const plan = node.plan;
   const a = floats(node, 0);
   const b = floats(node, 1);
   if (b.shape.length !== 2 || a.shape.length < 2)

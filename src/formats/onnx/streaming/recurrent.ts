@@ -38,7 +38,7 @@ const forms = (): Readonly<Record<string, Form>> => ({
 
 /** The operator for LSTM and GRU. */
 export const recurrentOperator: PlanOperator = (node) => {
-  const { plan } = node;
+  const plan = node.plan;
   const form = forms()[node.node.opType]!;
   const x = floats(node, 0);
   const weight = constantInput(node, 1);
@@ -109,7 +109,7 @@ interface Weights {
 
 /** Converts the weights of a direction: transposed, with the gates in the order of the cell. */
 function convertWeights(node: PlannedNode, { order, cell }: Form, d: number, H: number): Weights {
-  const { plan } = node;
+  const plan = node.plan;
   const G = order.length;
   const matrix = (i: number): Float32Array => {
     const source = constantInput(node, i);

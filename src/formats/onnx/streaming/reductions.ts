@@ -36,7 +36,7 @@ const min: Reduce = (m, offset, n) => {
 const reduction =
   (reduce: Reduce): PlanOperator =>
   (node) => {
-    const { plan } = node;
+    const plan = node.plan;
     const x = floats(node, 0);
     const given = axesOf(node) ?? [];
     const keepsAxes = consumeFlag(node, 'keepdims', true);
@@ -60,7 +60,7 @@ const reduction =
       return [constant(shape, data)];
     }
     const y = newView(plan, shape);
-    const { memory } = plan;
+    const memory = plan.memory;
     plan.steps.push(() => reduceAll(memory.view, y.offset, memory.view, rows.offset));
     return [y];
   };
