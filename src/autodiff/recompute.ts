@@ -67,7 +67,7 @@ export function recompute<P extends VariableTree, R extends VariableTree>(
     return { tree, outputs, copies: copyToTop(inner, outputs) };
   });
   const results = outputs.map(({ shape, size }, i) => {
-    const variable = result(scope, shape, sources);
+    const variable = result(shape, sources, scope);
     kernels.of(copy)(variable.offset, copies[i]!, size);
     return variable;
   });

@@ -155,15 +155,17 @@ export function variableAt(scope: Scope, offset: number, shape: Shape, tracked: 
 
 /**
  * Allocates a variable for the output of an operation, tracked if one of the inputs is. Its values are uninitialized.
+ *
+ * @param scope needed if there may be no inputs; otherwise theirs
  */
-export function result(scope: Scope, shape: Shape, inputs: readonly Variable[]): Variable {
+export function result(shape: Shape, inputs: readonly Variable[], scope: Scope = inputs[0]!.storage.scope): Variable {
   const tracked = inputs.some((input) => input.storage.tracked);
   return variableAt(scope, allocate(scope.workspace, sizeOf(shape)), shape, tracked);
 }
 
 /** Creates a constant with equal elements. */
 export function filled(scope: Scope, shape: Shape, value: number): Variable {
-  const constant = result(scope, shape, []);
+  const constant = result(shape, [], scope);
   scope.kernels.of(fill)(constant.offset, value, constant.size);
   return constant;
 }

@@ -56,7 +56,7 @@ export function applyPointwise<N extends string>(
   const previous = completeState('applyPointwise', 'state', state, stateSizes(cell, hiddenSize), rows);
   const vectors = byName(cell.vectorParameters, (name) => operand('applyPointwise', parameters[name]!, name));
   const sources = [input, ...Object.values<Variable>(previous), ...Object.values(vectors)];
-  const next = byName(cell.state, () => result(scope, [rows, hiddenSize], sources));
+  const next = byName(cell.state, () => result([rows, hiddenSize], sources));
 
   // The backward function overwrites the gates, which must leave the input unchanged.
   const buffer = allocate(workspace, rows * width);

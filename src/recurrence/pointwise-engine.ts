@@ -85,8 +85,8 @@ export function runPointwise(cell: PointwiseCell, input: EngineInput): StateSequ
 
 /** Allocates the state sequences and buffers of a run. */
 function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
-  const { scope, inputs, initial, mask, zoneout } = input;
-  const { kernels: k, workspace } = scope;
+  const { inputs, initial, mask, zoneout } = input;
+  const { kernels: k, workspace } = input.scope;
   const N = inputs.shape[0]!;
   const [S, H] = initial[cell.state[0]!]!.shape as [number, number];
   const GH = cell.gates * H;
@@ -94,7 +94,7 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
   const parameters = input.parameters as Weights;
   const sources = [inputs, ...Object.values(parameters), ...Object.values(initial)];
   const tracks = cell.state.map((name): StateTrack => {
-    const sequence = result(scope, [S + N, H], sources);
+    const sequence = result([S + N, H], sources);
     k.of(copy)(sequence.offset, initial[name]!.offset, S * H);
     const moveRate = zoneout[name];
     const candidates = moveRate === undefined ? sequence.offset + S * H : allocate(workspace, N * H);

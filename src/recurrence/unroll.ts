@@ -114,7 +114,7 @@ export function unroll<N extends string>(
   const inputs = order === undefined ? flat : rowsAt(flat, order.input);
   const sizes = sizesOf(cell, p, options.initialState, x.shape);
   const initial = completeState<string>('unroll', 'initialState', options.initialState, sizes, B);
-  let mask = options.recurrentMask === undefined ? undefined : recurrentMaskOf(cell, options.recurrentMask, initial, B);
+  let mask = recurrentMaskOf(cell, options.recurrentMask, initial, B);
   if (order !== undefined) {
     const reset =
       order.initial.includes(B) && completeState<string>('unroll', 'resetState', options.resetState, sizes, 1);
@@ -223,16 +223,17 @@ export function completeState<N extends string>(
 }
 
 /**
- * The mask of recurrent dropout.
+ * The mask of recurrent dropout, if there is one.
  *
  * @throws TypeError if the cell has no recurrent weights, or its step does not have the parameter `applyDropout`
  */
 function recurrentMaskOf<N extends string>(
   cell: Cell<N> | CellFunction<N>,
-  recurrentMask: Operand,
+  recurrentMask: Operand | undefined,
   initial: Readonly<Record<string, Variable>>,
   batchSize: number,
-): Variable {
+): Variable | undefined {
+  if (recurrentMask === undefined) return undefined;
   const step = typeof cell === 'function' ? cell : 'step' in cell ? cell.step : undefined;
   if (step === undefined ? !('weightHh' in (cell as Cell<N>).parameters(1, 1)) : step.length < 4) {
     const expected = 'undefined for a cell that does not apply dropout to h';

@@ -72,7 +72,7 @@ export function negativeLogLikelihood(where: string, logits: Variable, targets: 
   const ids = idOperand(where, targets, V, 'targets');
   const scope = logits.storage.scope;
   const k = scope.kernels;
-  const losses = result(scope, targets.shape, [logits]);
+  const losses = result(targets.shape, [logits]);
   const probabilities = allocate(scope.workspace, logits.size);
   k.of(crossEntropyRows)(losses.offset, probabilities, logits.offset, ids.offset, losses.size, V);
   record([losses], () =>

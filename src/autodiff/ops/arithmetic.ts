@@ -96,9 +96,8 @@ export function divide(a: Operand, b: Operand): Variable {
 export function scale(x: Operand, factor: number): Variable {
   checkNumber('scale', 'factor', factor);
   const input = operand('scale', x);
-  const scope = input.storage.scope;
-  const k = scope.kernels;
-  const output = result(scope, input.shape, [input]);
+  const k = input.storage.scope.kernels;
+  const output = result(input.shape, [input]);
   k.of(scaling)(output.offset, input.offset, factor, input.size);
   record([output], () => k.of(addScaled)(gradientOf(input), gradientOf(output), factor, input.size));
   return output;
@@ -142,9 +141,8 @@ function binary(
   forward: typeof addition,
   backward: (k: Kernels, dy: number, n: number, output: number) => void,
 ): Variable {
-  const scope = x.storage.scope;
-  const k = scope.kernels;
-  const output = result(scope, x.shape, [x, y]);
+  const k = x.storage.scope.kernels;
+  const output = result(x.shape, [x, y]);
   k.of(forward)(output.offset, x.offset, y.offset, x.size);
   record([output], () => backward(k, gradientOf(output), x.size, output.offset));
   return output;

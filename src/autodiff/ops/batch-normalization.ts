@@ -44,7 +44,7 @@ export function normalizeByRunning(x: Variable, statistics: BatchNormalization):
   const { kernels: k, workspace } = scope;
   const n = gain.size;
   const rows = x.size / n;
-  const y = result(scope, x.shape, [x, gain, bias]);
+  const y = result(x.shape, [x, gain, bias]);
   const scale = allocate(workspace, n);
   const shift = allocate(workspace, n);
   writeScale(workspace, [scale, shift], [gain.offset, bias.offset, mean.offset, variance.offset], epsilon, n);
@@ -88,7 +88,7 @@ export function batchNormalize(x: Variable, statistics: BatchNormalization): Var
   const { kernels: k, workspace } = scope;
   const n = gain.size;
   const rows = x.size / n;
-  const y = result(scope, x.shape, [x, gain, bias]);
+  const y = result(x.shape, [x, gain, bias]);
   if (rows === 0) return y;
   const centered = allocate(workspace, x.size);
   // The mean is rounded. `rest` is its error, which is removed from the variance and from each element.

@@ -70,7 +70,7 @@ export function convolve(x: Operand, parameters: ConvolutionParameters, options:
   const sizes = { ...window, T, B, I, O, groups, steps, before: paddingOf(window, T)[0] };
   const sources = bias === undefined ? [input, weight] : [input, weight, bias];
   const scope = input.storage.scope;
-  const y = result(scope, [steps, B, O], sources);
+  const y = result([steps, B, O], sources);
   if (y.size === 0) return y;
   withScratch(scope, () => convolveRows(scope, sizes, y.offset, input.offset, weight.offset, bias?.offset));
   record([y], () => {

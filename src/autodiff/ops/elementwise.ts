@@ -161,6 +161,5 @@ function withNumber(
 
 function inputAndOutput(where: string, x: Operand): [Variable, Variable, Kernels] {
   const input = operand(where, x);
-  const scope = input.storage.scope;
-  return [input, result(scope, input.shape, [input]), scope.kernels];
+  return [input, result(input.shape, [input]), input.storage.scope.kernels];
 }

@@ -44,9 +44,8 @@ export function batchedMatmul(a: Operand, b: Operand, options: BatchedOptions = 
   if (transposeB) checkShape('batchedMatmul', 'b', right.shape, '[B, N, K]', [B, undefined, K]);
   else checkShape('batchedMatmul', 'b', right.shape, '[B, K, N]', [B, K, undefined]);
   const N = right.shape[transposeB ? 1 : 2]!;
-  const scope = left.storage.scope;
-  const y = result(scope, [B, M, N], [left, right]);
-  const multiply = scope.kernels.of(gemm);
+  const y = result([B, M, N], [left, right]);
+  const multiply = left.storage.scope.kernels.of(gemm);
   for (let i = 0; i < B; i++)
     multiply(
       y.offset + i * M * N,
@@ -107,7 +106,7 @@ export function affine(x: Operand, parameters: AffineParameters): Variable {
 
 function product(x: Variable, weight: Variable, bias?: Variable): Variable {
   const sources = bias === undefined ? [x, weight] : [x, weight, bias];
-  const y = result(x.storage.scope, [...x.shape.slice(0, -1), weight.shape[1]!], sources);
+  const y = result([...x.shape.slice(0, -1), weight.shape[1]!], sources);
   affineInto(y.offset, x, weight, bias);
   record([y], () => affineBackward(gradientOf(y), x, weight, bias));
   return y;

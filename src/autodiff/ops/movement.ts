@@ -114,10 +114,8 @@ export function concat(parts: readonly Operand[], axis = 0): Variable {
   const lengths = first.shape.map((n, i) => (i === along ? undefined : n));
   inputs.forEach(({ shape }, index) => checkShape('concat', `parts[${index}]`, shape, 'like parts[0]', lengths));
   const length = inputs.reduce((total, { shape }) => total + shape[along]!, 0);
-  const scope = first.storage.scope;
-  const k = scope.kernels;
+  const k = first.storage.scope.kernels;
   const output = result(
-    scope,
     first.shape.map((n, i) => (i === along ? length : n)),
     inputs,
   );
@@ -173,10 +171,9 @@ export function gather(table: Operand, ids: IntTensor): Variable {
 
 /** Selects rows by ids that are already in the workspace. The id −1 gives a row of zeros without a gradient. */
 export function takeRows(table: Variable, ids: Variable, shape: Shape): Variable {
-  const scope = table.storage.scope;
-  const k = scope.kernels;
+  const k = table.storage.scope.kernels;
   const width = sizeOf(table.shape.slice(1));
-  const output = result(scope, shape, [table]);
+  const output = result(shape, [table]);
   k.of(gatherRows)(output.offset, table.offset, ids.offset, ids.size, width);
   record([output], () => k.of(scatterAddRows)(gradientOf(table), gradientOf(output), ids.offset, ids.size, width));
   return output;
@@ -196,9 +193,8 @@ export function stopGradient(x: Operand): Variable {
 
 /** Copies the elements of a variable from `begin` on, by strides, into a new one; strides of 0 repeat elements. */
 export function gatherStrided(input: Variable, shape: Shape, inputStrides: readonly number[], begin: number): Variable {
-  const scope = input.storage.scope;
-  const k = scope.kernels;
-  const output = result(scope, shape, [input]);
+  const k = input.storage.scope.kernels;
+  const output = result(shape, [input]);
   const strides = stridesOf(shape);
   k.of(copyStrided)(output.offset, strides, input.offset + begin, inputStrides, shape);
   record([output], () => k.of(addStrided)(gradientOf(input) + begin, inputStrides, gradientOf(output), strides, shape));

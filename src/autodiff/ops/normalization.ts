@@ -52,7 +52,7 @@ export function layerNormalize(x: Operand, options: NormalizationOptions = {}): 
   const scaleBy = vectorOf(scope, 'gain', gain, 1, n);
   const shift = vectorOf(scope, 'bias', bias, 0, n);
   const rows = input.size / n;
-  const output = result(scope, input.shape, [input, scaleBy, shift]);
+  const output = result(input.shape, [input, scaleBy, shift]);
   const normal = allocate(workspace, input.size);
   const slope = allocate(workspace, rows);
   k.of(normalizeRows)(output.offset, normal, slope, input.offset, scaleBy.offset, shift.offset, epsilon, rows, n);

@@ -20,7 +20,7 @@ export function maxPool(where: string, x: Variable, window: Window): Variable {
   const [T, B, I] = x.shape as [number, number, number];
   const steps = stepsAfter(where, window, T);
   const sizes: WindowSizes = { ...window, T, B, I, steps, before: paddingOf(window, T)[0] };
-  const y = result(scope, [steps, B, I], [x]);
+  const y = result([steps, B, I], [x]);
   const taps = tapsOf(sizes);
   k.of(fill)(y.offset, -Infinity, y.size);
   withScratch(scope, () => {

@@ -8,7 +8,7 @@ import { multiply } from './arithmetic';
 
 /** Creates a constant whose elements are 0 with probability `rate`, and `scale` otherwise. */
 export function randomMask(scope: Scope, shape: Shape, rate: number, scale: number, random: Random): Variable {
-  const mask = result(scope, shape, []);
+  const mask = result(shape, [], scope);
   scope.kernels.of(dropoutMask)(mask.offset, rate, scale, randomBits(random), randomBits(random), mask.size);
   return mask;
 }

@@ -30,7 +30,6 @@ export function sum(x: Operand, axes?: number | readonly number[]): Variable {
   const scope = input.storage.scope;
   const k = scope.kernels;
   const output = result(
-    scope,
     input.shape.filter((_, axis) => !summed.has(axis)),
     [input],
   );
@@ -125,10 +124,9 @@ function overRows(
 ): Variable {
   const input = operand(where, x);
   const length = lengthAt(where, 'x', input.shape, -1);
-  const scope = input.storage.scope;
-  const k = scope.kernels;
+  const k = input.storage.scope.kernels;
   const rows = length === 0 ? 0 : input.size / length;
-  const output = result(scope, input.shape, [input]);
+  const output = result(input.shape, [input]);
   k.of(forward)(output.offset, input.offset, rows, length);
   record([output], () => k.of(backward)(gradientOf(input), gradientOf(output), output.offset, rows, length));
   return output;

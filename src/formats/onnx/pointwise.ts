@@ -18,7 +18,7 @@ export function pointwise(where: string, { f, partials }: Pointwise, ...operands
   const inputs = operands.map((x) => broadcastTo(x, shape));
   const [a, b = a] = inputs.map(({ offset }) => offset) as [number, number?];
   const scope = currentScope(where);
-  const output = result(scope, shape, inputs);
+  const output = result(shape, inputs);
   const values = scope.workspace.memory.view;
   for (let i = 0; i < output.size; i++) values[output.offset + i] = f(values[a + i]!, values[b + i]!);
   record([output], () => {
