@@ -18,9 +18,9 @@ import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterPlan, type Planned } from '../tensor/parameter-spec';
 import { modelNotCloneable, type NotCloneable } from '../tensor/post-instead';
 import { checkRandom, type Random, seeded } from '../tensor/random';
-import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape } from '../tensor/shape';
+import { checkKind, checkNames, checkObject, checkShape, formatShape, sameShape, sizeOf } from '../tensor/shape';
 import { lengthsIn } from '../tensor/step-ranges';
-import { full, type IntTensor, isIntTensor, isTensor, sliceSteps, type Tensor } from '../tensor/tensor';
+import { type IntTensor, isIntTensor, isTensor, sliceSteps, type Tensor } from '../tensor/tensor';
 import { flattenTree, leavesOf, treeOver } from '../tensor/tree';
 
 /** A model of layers in order, with their parameters. */
@@ -341,7 +341,8 @@ export function predictInChunks(
     try {
       state = run((p) => {
         const { output, state } = runModel(model, p, sliceSteps(inputs, from, to), chunk);
-        whole ??= full(isSequence ? [T, ...output.shape.slice(1)] : output.shape, 0);
+        const shape = isSequence ? [T, ...output.shape.slice(1)] : output.shape;
+        whole ??= { shape, data: new Float32Array(sizeOf(shape)) };
         whole.data.set(valuesOf('predict', output), isSequence ? (whole.data.length / T) * from : 0);
         return state;
       });
