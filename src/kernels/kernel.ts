@@ -93,17 +93,19 @@ export interface Kernels {
   /** Returns the kernel, bound to this memory. */
   of<O extends Operands, R>(kernel: Kernel<O, R>): Call<O, R>;
   /**
-   * Computes all steps of a recurrence whose rows are independent; undefined without threads. Each thread computes the
+   * Computes steps of a recurrence whose rows are independent; undefined without threads. Each thread computes the
    * steps of some rows in order, if that is enough work; otherwise one call of `run` computes all of them.
    *
    * @param rowWork the number of multiply-adds per row and step
+   * @param to one more than the last step
    * @param run computes steps `from` to `to` − 1 of `count` rows from `first` on, only by calls of the kernels that it
    * gets
    */
   overSteps?(
     rows: number,
-    steps: number,
     rowWork: number,
+    from: number,
+    to: number,
     run: (kernels: Kernels, first: number, count: number, from: number, to: number) => void,
   ): void;
 }

@@ -7,7 +7,7 @@
  */
 
 import { affineBackward, affineInto } from '../autodiff/ops/linear';
-import { gradientIfTracked, gradientOf, record, result, type Variable, withScratch } from '../autodiff/tape';
+import { gradientIfTracked, gradientOf, record, result, type Variable, viewOf, withScratch } from '../autodiff/tape';
 import { addProduct, addScaled, interpolate, interpolateBackward, multiplication } from '../kernels/arithmetic';
 import type { Kernels } from '../kernels/kernel';
 import { copy } from '../kernels/movement';
@@ -62,12 +62,14 @@ interface Layout extends Pick<EngineInput, 'scope' | 'inputs' | 'rows' | 'mask'>
   readonly tracks: readonly StateTrack[];
   /** Every variable that the outputs depend on. */
   readonly sources: readonly Variable[];
+  /** The number of steps whose rows `gates` and `saved` hold at once: all of them if there is a backward pass. */
+  readonly stepsAtOnce: number;
   /** `[N, G·H]` pre-activations, then the values that the forward function saves there, then their gradient. */
-  readonly gates: number;
+  gates: number;
   /** `[S, G·H]` the products of the hidden states of one step; empty unless the cell takes them separately. */
   readonly product: number;
   /** `[N, savedBlocks·H]` the other values that the forward function saves for the backward function. */
-  readonly saved: number;
+  saved: number;
   /** `[N, H]` the hidden states multiplied by the mask; empty without a mask. */
   readonly masked: number;
   /** The offsets of the current step, set by {@link overSteps}; those of `dVectors`, by the backward pass. */
@@ -100,9 +102,11 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     const candidates = moveRate === undefined ? sequence.offset + S * H : allocate(workspace, N * H);
     return { name, initial: initial[name]!, sequence, candidates, moveRate, gradient: -1, dCandidates: -1 };
   });
+  const stepsAtOnce = tracks[0]!.sequence.storage.tracked ? N : Math.ceil(512 / S);
+  const M = Math.min(N, stepsAtOnce * S);
   const buffers = {
-    gates: allocate(workspace, N * GH),
-    saved: allocate(workspace, N * cell.savedBlocks * H),
+    gates: allocate(workspace, M * GH),
+    saved: allocate(workspace, M * cell.savedBlocks * H),
     product: allocate(workspace, cell.separateProducts ? S * GH : 0),
   };
   const masked = allocate(workspace, mask === undefined ? 0 : N * H);
@@ -118,7 +122,7 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     vectors: byName(cell.vectorParameters, (name) => parameters[name]!.offset),
     dVectors: {},
   };
-  return { ...input, ...buffers, cell, S, N, H, GH, parameters, tracks, sources, masked, step };
+  return { ...input, ...buffers, cell, S, N, H, GH, stepsAtOnce, parameters, tracks, sources, masked, step };
 }
 
 /** Packs a matrix `[K, N]`, stored as `[N, K]` if transposed, unless it is packed. Returns the offset of its panels. */
@@ -139,9 +143,16 @@ type StepFunction = (k: Kernels, step: Layout['step'], t: number, at: number, fi
 /**
  * Sets the offsets of each step and calls `run`, in order or in reverse order. If the rows have the same length and the
  * cell allows it, threads compute all steps of some rows each; otherwise they divide the kernels.
+ *
+ * @param beforeBlock is called before each block of steps, with its packed rows
  */
-function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void {
-  const { cell, scope, rows, S, H, GH, step } = layout;
+function overSteps(
+  layout: Layout,
+  isReversed: boolean,
+  run: StepFunction,
+  beforeBlock?: (start: number, end: number) => void,
+): void {
+  const { cell, scope, rows, stepsAtOnce, S, H, GH, step } = layout;
   const kernels = scope.kernels;
   const T = rows.length;
   let end = 0;
@@ -167,22 +178,27 @@ function overSteps(layout: Layout, isReversed: boolean, run: StepFunction): void
       run(k, step, t, at, first);
     }
   };
-  if (kernels.overSteps && cell.callsOnlyKernels && rows[T - 1] === S) kernels.overSteps(S, T, H * GH, runRows);
-  else runRows(kernels, 0, S, 0, T);
+  const divides = cell.callsOnlyKernels && rows[T - 1] === S;
+  for (let from = 0; from < T; from += stepsAtOnce) {
+    const to = Math.min(T, from + stepsAtOnce);
+    beforeBlock?.(starts[from]!, starts[to] ?? end);
+    if (kernels.overSteps && divides) kernels.overSteps(S, H * GH, from, to, runRows);
+    else runRows(kernels, 0, S, from, to);
+  }
 }
 
 /**
- * Computes the part of the pre-activations that does not depend on the state, with one product for all steps, then runs
- * the steps in order.
+ * Computes the part of the pre-activations that does not depend on the state, with one product for a block of steps,
+ * then runs the steps in order. Without a backward pass, every block uses the same memory for what it saves.
  */
 function forward(layout: Layout): void {
-  const { cell, scope, inputs, mask, S, H, GH, tracks } = layout;
+  const { cell, scope, inputs, mask, S, H, GH, tracks, gates, saved } = layout;
   const { weightIh, weightHh, bias } = layout.parameters;
   const hiddenName = cell.state[0]!;
-  affineInto(layout.gates, inputs, weightIh, bias);
+  const I = inputs.shape[1]!;
   withScratch(scope, () => {
     const panels = weightHh === undefined ? -1 : packed(scope.workspace, weightHh, H, GH, false);
-    overSteps(layout, false, (k, step, _, at, first) => {
+    const run: StepFunction = (k, step, _, at, first) => {
       const size = step.rows * H;
       if (weightHh !== undefined) {
         const hidden = mask === undefined ? step.previous[hiddenName]! : layout.masked + at * H;
@@ -196,6 +212,11 @@ function forward(layout: Layout): void {
         const next = sequence.offset + (S + at) * H;
         k.of(interpolate)(next, step.previous[name]!, step.next[name]!, moveRate.offset + at * H, size);
       }
+    };
+    overSteps(layout, false, run, (start, end) => {
+      layout.gates = gates - start * GH;
+      layout.saved = saved - start * cell.savedBlocks * H;
+      affineInto(gates, viewOf(inputs, [end - start, I], start * I), weightIh, bias);
     });
   });
 }

@@ -80,15 +80,16 @@ export function dividedKernels(name: Kernels['name'], parts: Parts, threads: Thr
       if (isActive || !sharing.takesOver) isActive = threads.pool()?.isAwake() === true;
       return (isActive ? divide : parts.of)(kernel);
     }),
-    overSteps(rows, steps, rowWork, run) {
+    overSteps(rows, rowWork, from, to, run) {
       const work = rows * rowWork;
       const isSuitable = rows >= 8 && work >= grain.products && work < mostPerStep;
-      const members = isSuitable && membersFor(steps * work);
-      if (!members) return run(kernels, 0, rows, 0, steps);
+      const members = isSuitable && membersFor((to - from) * work);
+      if (!members) return run(kernels, 0, rows, from, to);
       const [pool, all] = members;
-      for (let from = 0; from < steps; from += stepsAtOnce) {
-        const to = Math.min(steps, from + stepsAtOnce);
-        pool.divide(rows, 4, (first, count, thread) => run(all[thread]!.kernels, first, count, from, to));
+      for (let begin = from; begin < to; begin += stepsAtOnce) {
+        pool.divide(rows, 4, (first, count, thread) =>
+          run(all[thread]!.kernels, first, count, begin, Math.min(to, begin + stepsAtOnce)),
+        );
       }
     },
   };
