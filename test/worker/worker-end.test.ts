@@ -159,10 +159,13 @@ it('a worker with another version of the library', async () => {
 
 it('a port of a browser, which queues messages until it is started, and custom objects with names of the library', async () => {
   const { port1: worker, port2 } = new MessageChannel();
+  const listeners: Parameters<MessagePort['addEventListener']>[] = [];
   const port = {
     postMessage: (message: unknown, transfer: Transferable[]) => port2.postMessage(message, transfer),
-    addEventListener: (type: string, listener: (event: unknown) => void) => port2.addEventListener(type, listener),
-    start: () => port2.start(),
+    addEventListener: (...listener: Parameters<MessagePort['addEventListener']>) => listeners.push(listener),
+    start: () => {
+      for (const listener of listeners) port2.addEventListener(...listener);
+    },
   };
   serveTraining({ port: port as WorkerLike, customObjects: { sgd: 3 } });
   expect((await fitInWorker(worker, model(), data, { ...options, steps: 2, timeout: Infinity })).steps).toBe(2);
