@@ -245,6 +245,14 @@ it('fitInWorker reads no more of an infinite iterable than it needs', async () =
   function* endless() {
     for (; read < 1000; read++) yield series;
   }
+  for (const train of [trainers.here, trainers.there]) {
+    const { steps } = await train(regressor() as never, endless() as never, {
+      loss: meanSquaredError,
+      optimizer,
+      steps: 0,
+    });
+    expect([steps, read]).toEqual([0, 0]);
+  }
   await fitInWorker(worker, regressor(), endless(), { loss: meanSquaredError, optimizer, steps: 2 });
   expect(read).toBeLessThan(3);
   await fitInWorker(worker, regressor(), endless(), { loss: meanSquaredError, optimizer, steps: 2, accumulate: 3 });
@@ -676,6 +684,11 @@ describe('errors of fitInWorker', () => {
       [{ onProgress: 'log' }, 'fitInWorker: onProgress must be a function, got log.'],
       [{ checkpoint: { every: 1 } }, 'fitInWorker: checkpoint.write must be a function, got undefined.'],
       [{ steps: -1 }, 'fitInWorker: steps must be an integer of at least 0, got -1.'],
+      [{ steps: 2, accumulate: 0 }, 'fitInWorker: accumulate must be an integer of at least 1, got 0.'],
+      [
+        { checkpoint: { write: () => 1 } },
+        'fitInWorker: checkpoint.every must be an integer of at least 1, got undefined.',
+      ],
       [{ epochs: 2, validation: generator }, /^fit: validation must be readable once per epoch/],
       [{ run: new Date(0) }, /^fitInWorker: run is an instance of Date, which cannot be posted\./],
     ] as const) {
