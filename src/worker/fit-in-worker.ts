@@ -142,12 +142,16 @@ interface Host {
 
 /** @throws TypeError if the model or an option cannot be described */
 function createHost(where: string, model: AnyModel, data: AnyData, options: AnyOptions): Host {
-  const { customObjects = {}, validation, onProgress, signal, checkpoint, steps = 0, accumulate = 1 } = options;
+  const { customObjects = {}, validation, onProgress, signal, checkpoint, steps, accumulate = 1 } = options;
   checkObject(where, 'customObjects', customObjects);
   if (onProgress !== undefined) checkFunction(where, 'onProgress', onProgress);
   checkSignal(where, signal);
-  if (checkpoint) checkFunction(where, 'checkpoint.write', checkpoint.write);
-  checkCount(where, 'steps', steps, 0);
+  if (checkpoint) {
+    checkCount(where, 'checkpoint.every', checkpoint.every);
+    checkFunction(where, 'checkpoint.write', checkpoint.write);
+  }
+  checkCount(where, 'steps', steps ?? 0, 0);
+  checkCount(where, 'accumulate', accumulate);
   checkRepeatable('data', data, options);
   checkRepeatable('validation', validation, options);
   const describe = (name: string, value: unknown): unknown => describeValue(where, name, value, customObjects);
@@ -158,7 +162,7 @@ function createHost(where: string, model: AnyModel, data: AnyData, options: AnyO
     run: describe('run', options.run),
   };
   const readers = {
-    data: createReader(where, 'data', data, steps * accumulate || undefined),
+    data: createReader(where, 'data', data, steps && steps * accumulate),
     validation: validation ? createReader(where, 'validation', validation) : undefined,
   };
   return {

@@ -225,7 +225,7 @@ async function train(start: Start, { call, signal }: Client, names: CustomObject
     );
   model.data.set(start.parameters);
   const { data, validation, every } = start;
-  const given = {
+  const options = {
     ...start.options,
     optimizer: create('optimizer'),
     loss: create('loss'),
@@ -236,7 +236,6 @@ async function train(start: Start, { call, signal }: Client, names: CustomObject
     onProgress: start.reports ? (progress: Progress) => call({ type: 'progress', progress }) : undefined,
     signal,
   };
-  const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   // The types were checked when fitInWorker was called, and fit checks the values.
   const run = fit as (model: unknown, data: AsyncDataset<unknown>, options: unknown) => Promise<FitResult>;
   const end = { parameters: model.data, optimizerState: start.options.optimizerState };

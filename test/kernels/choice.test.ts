@@ -77,6 +77,9 @@ it.each([
   expect(fresh.kernelsInUse()).toBe('portable');
   expect(() => fresh.useKernels('simd')).toThrow("useKernels: this engine does not support the kernels 'simd'.");
   expect(fresh.compute({ a: fresh.tensor([[2]]) }, ({ a }) => fresh.matmul(a, a)).data).toEqual(Float32Array.of(4));
+  // All computations share one memory.
+  const { defaultWorkspace } = await import('../../src/kernels/workspace');
+  expect(defaultWorkspace()).toBe(defaultWorkspace());
 });
 
 /** Counts the modules that are compiled; the policy forbids them after `allowed` modules. */

@@ -60,11 +60,15 @@ it('threads start in the background, are ended and started again, and do not kee
     useThreads(1);
     print(await threadsReady(), threadsInUse(), bits() === one);
     useThreads('auto');
-    print((await threadsReady()) === threadsInUse(), threadsInUse() >= 1);
+    const { availableParallelism } = process.getBuiltinModule('node:os');
+    print((await threadsReady()) === threadsInUse(), threadsInUse() === Math.min(64, availableParallelism()));
+    Object.defineProperty(globalThis, 'navigator', { value: { hardwareConcurrency: 4 } });
+    useThreads('auto');
+    print(await threadsReady());
     useThreads(2);
     print(await threadsReady(), bits() === one, bits() === one);
   `);
-  expect(lines).toEqual([[1], [true], [3, 3, true, true], [1, 1, true], [true, true], [2, true, true]]);
+  expect(lines).toEqual([[1], [true], [3, 3, true, true], [1, 1, true], [true, true], [4], [2, true, true]]);
 });
 
 it('streams and predictors keep their memory when the number of threads changes', () => {
@@ -188,6 +192,41 @@ it('a thread that ends or makes no progress between computations costs no error'
     print(await threadsReady(), bits() === one);
   `);
   expect(lines).toEqual([[3], [true, true], [1, true], [2, true]]);
+});
+
+it('threads of a page are workers with one script, whose errors end them', () => {
+  const lines = run(`
+    const { Worker: Thread } = process.getBuiltinModule('node:worker_threads');
+    process.getBuiltinModule = undefined;
+    globalThis.Blob = class { constructor(parts) { this.text = parts.join(''); } };
+    const scripts = [];
+    URL.createObjectURL = ({ text }) => { scripts.push(text); return text; };
+    const workers = [];
+    globalThis.Worker = class {
+      constructor(script) {
+        workers.push(this);
+        const globals = "var onmessage, close = () => process.exit();" +
+          "require('node:worker_threads').parentPort.once('message', (data) => onmessage({ data }));";
+        this.thread = new Thread(globals + script, { eval: true });
+        this.thread.unref();
+      }
+      postMessage(data) { this.thread.postMessage(data); }
+      terminate() { this.thread.terminate(); }
+    };
+    divideAll();
+    useThreads(3);
+    print(await threadsReady(), bits() === one, bits() === one, workers.length);
+    let prevented = 0;
+    workers[0].onerror({ preventDefault: () => prevented++ });
+    print(prevented, threadsInUse(), bits() === one);
+    useThreads(2);
+    print(await threadsReady(), bits() === one, bits() === one, workers.length, scripts.length);
+  `);
+  expect(lines).toEqual([
+    [3, true, true, 2],
+    [1, 1, true],
+    [2, true, true, 3, 1],
+  ]);
 });
 
 // Four parts in the long mode, with 10,000 starts and 1,000,000 divisions in total.

@@ -40,7 +40,7 @@ import {
   type Variable,
   weightDecay,
 } from 'bptt';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Kernel } from '../../src/kernels/kernel';
 import * as kernelList from '../../src/kernels/list';
 import { panelsSize } from '../../src/kernels/product';
@@ -337,4 +337,25 @@ it('a kernel is divided by its rows or elements only if they are independent', (
     'unfoldWindows', // its windows have strides
   ]);
   expect(divided.length).toBeGreaterThan(40);
+});
+
+it('products, and kernels of independent rows or elements, are divided', async () => {
+  useKernels(undefined);
+  await start(2);
+  // Commands for a thread are counted by a store.
+  const stores = vi.spyOn(Atomics, 'store');
+  try {
+    const divided = kernels.filter(([name, kernel]) => {
+      stores.mockClear();
+      run(kernel, argumentsOf(name, kernel, 33, draw));
+      return stores.mock.calls.length > 0;
+    });
+    const names = divided.map(([name]) => name);
+    const independent = kernels.filter(([, kernel]) => !('compose' in kernel) && divisionOf(kernel.operands));
+    expect(names).toEqual(expect.arrayContaining(independent.map(([name]) => name)));
+    expect(names).toEqual(expect.arrayContaining(['gemm', 'gemmPacked', 'affinePacked']));
+    expect(names).not.toContain('sumOf');
+  } finally {
+    stores.mockRestore();
+  }
 });

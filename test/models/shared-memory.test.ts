@@ -466,3 +466,25 @@ it('the memory grows by half, or to the size needed if the engine has no more; a
   // Earlier allocations stay.
   expect(allocate(workspace, 4)).toBe(9900);
 });
+
+it.each([
+  ['portable', () => portableWorkspace(Float32Array)],
+  ['the fastest', createWorkspace],
+])(
+  'the memory keeps its content when it grows, and grows by less than a page too much, with %s kernels',
+  (_, create) => {
+    const workspace = create();
+    const offset = allocate(workspace, 4);
+    workspace.memory.view.set([1, 2, 3, 4], offset);
+    const { length } = workspace.memory.view;
+    // It has room for the elements that kernels may read past the end of an operand.
+    allocate(workspace, length - workspace.top - 16);
+    expect(workspace.memory.view.length).toBe(length);
+    const longer = 3 * length + 4;
+    workspace.enlarge(longer);
+    const { view } = workspace.memory;
+    expect(view.length).toBeGreaterThanOrEqual(longer);
+    expect(view.length).toBeLessThan(longer + 16_384);
+    expect([...view.subarray(offset, offset + 4)]).toEqual([1, 2, 3, 4]);
+  },
+);

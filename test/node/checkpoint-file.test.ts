@@ -14,6 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -22,12 +23,16 @@ import {
   dense,
   embedding,
   fit,
+  full,
   load,
   lstm,
+  meanSquaredError,
   recurrent,
   type Sequential,
   save,
+  scale,
   sequential,
+  type Variable,
   windows,
 } from 'bptt';
 import { checkpointFile, resumeFrom, writeAtomically } from 'bptt/node';
@@ -167,6 +172,48 @@ describe('checkpoints', () => {
     await expect(resumeFrom(path, make())).rejects.toThrow(`resumeFrom: ${path}: the header length is`);
     await expect(resumeFrom(folder, make())).rejects.toThrow(/EISDIR/);
   });
+
+  it('checkpointFile and resumeFrom support custom objects', async () => {
+    const path = join(folder, 'custom.safetensors');
+    const customObjects = { double: (x: Variable) => scale(x, 2), triple: (x: Variable) => scale(x, 3) };
+    const line = (activation = customObjects.double) => sequential([dense({ size: 1, activation })], { inputSize: 1 });
+    const batch = { inputs: full([1, 1, 1], 1), targets: full([1, 1, 1], 2) };
+    const options = { loss: meanSquaredError, optimizer: adam(0.01), steps: 4 };
+    const model = line();
+    await fit(model, batch, { ...options, checkpoint: checkpointFile(path, model, { every: 3, customObjects }) });
+    const resumed = line();
+    const resume = await resumeFrom(path, resumed, { customObjects });
+    await fit(resumed, batch, { ...options, resume });
+    expect(resumed.data).toEqual(model.data);
+    await expect(resumeFrom(path, line(customObjects.triple), { customObjects })).rejects.toThrow(
+      'the file has another model: layer 0 (dense), activation must be triple, the file has double.',
+    );
+  });
+
+  it('checkpointFile, resumeFrom and writeAtomically reject wrong arguments', async () => {
+    const model = make();
+    const path = join(folder, 'wrong.safetensors');
+    const create = (...args: readonly unknown[]) =>
+      (checkpointFile as (...args: readonly unknown[]) => unknown)(...args);
+    expect(() => create(undefined, model, { every: 1 })).toThrow(
+      'checkpointFile: path must be a string, got undefined',
+    );
+    expect(() => create(path, model, { every: 1, extra: {} })).toThrow(
+      'checkpointFile: options must have only every, extras, customObjects, got extra.',
+    );
+    expect(() => create(path, model, {})).toThrow(
+      'checkpointFile: every must be an integer of at least 1, got undefined',
+    );
+    await expect(resumeFrom(3 as never, model)).rejects.toThrow('resumeFrom: path must be a string, got 3.');
+    await expect(resumeFrom(path, {} as never)).rejects.toThrow('resumeFrom: model must be a model');
+    await expect(writeAtomically(undefined as never, new Uint8Array(1))).rejects.toThrow(
+      'writeAtomically: path must be a string, got undefined.',
+    );
+    await expect(writeAtomically(path, new Float32Array(1) as never)).rejects.toThrow(
+      'writeAtomically: content must be a Uint8Array, got ',
+    );
+    expect(readdirSync(folder)).not.toContain('wrong.safetensors');
+  });
 });
 
 describe('writeAtomically', () => {
@@ -175,6 +222,7 @@ describe('writeAtomically', () => {
     writeFileSync(join(folder, '.a.bin.999999999-1.tmp'), 'half');
     writeFileSync(join(folder, `.a.bin.${process.pid}-7777.tmp`), 'being written');
     writeFileSync(join(folder, '.b.bin.999999999-1.tmp'), 'of another file');
+    writeFileSync(join(folder, '.a.bin.swp'), 'of an editor');
     await Promise.all([1, 2, 3, 4].map((n) => writeAtomically(path, new Uint8Array(100_000).fill(n))));
     const bytes = readFileSync(path);
     expect(bytes).toHaveLength(100_000);
@@ -184,6 +232,7 @@ describe('writeAtomically', () => {
         .filter((name) => name.includes('.tmp'))
         .sort(),
     ).toEqual([`.a.bin.${process.pid}-7777.tmp`, '.b.bin.999999999-1.tmp'].sort());
+    expect(readdirSync(folder)).toContain('.a.bin.swp');
   });
 
   const textOf = (path: string): string => new TextDecoder().decode(readFileSync(path));
@@ -213,6 +262,30 @@ describe('writeAtomically', () => {
     expect(readdirSync(inner).sort()).toEqual([recent, 'a.bin'].sort());
   });
 
+  it('removes what its own killed writes left, and leaves no file open', async () => {
+    const inner = mkdtempSync(join(folder, 'own-'));
+    const path = join(inner, 'a.bin');
+    const writing = writeAtomically(path, new Uint8Array(2 ** 24));
+    let temporary: string | undefined;
+    while (temporary === undefined) {
+      temporary = readdirSync(inner).find((name) => name.endsWith('.tmp'));
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    await writing;
+    expect(readdirSync(inner)).toEqual(['a.bin']);
+    const running = temporary.replace(/\w+\.tmp$/, '0123456789ab.tmp');
+    writeFileSync(join(inner, running), 'being written');
+    writeFileSync(join(inner, running.replace(`.${process.pid}-`, '.999999999-')), 'half');
+    await writeAtomically(path, bytes('new'));
+    expect(readdirSync(inner).sort()).toEqual([running, 'a.bin'].sort());
+    // Linux lists the open files of the process.
+    if (process.platform !== 'linux') return;
+    const open = await Promise.all(
+      readdirSync('/proc/self/fd').map((descriptor) => readlink(`/proc/self/fd/${descriptor}`).catch(() => '')),
+    );
+    expect(open.filter((name) => name.startsWith(inner))).toEqual([]);
+  });
+
   it('follows symbolic links, also to files that do not exist yet', async () => {
     const inner = join(folder, 'links');
     mkdirSync(join(inner, 'data'), { recursive: true });
@@ -239,6 +312,10 @@ describe('writeAtomically', () => {
       expect(statSync(path).mode & 0o777).toBe(mode);
       expect(textOf(path)).toBe(String(mode));
     }
+    // A new file has that of any new file.
+    await writeAtomically(join(folder, 'new'), bytes('new'));
+    writeFileSync(join(folder, 'other'), 'new');
+    expect(statSync(join(folder, 'new')).mode).toBe(statSync(join(folder, 'other')).mode);
   });
 
   it('gives the temporary file the mode of an existing file before its content', async () => {

@@ -59,6 +59,7 @@ describe('terminalProgress', () => {
     const line = 'step 1200/2000 · loss 1.873 · validation 1.921 · 100.0k characters/s · 2 h 13 min left';
     for (const columns of [undefined, 0])
       expect(written([report], { isTTY: true, columns })).toBe(`\r${line.slice(0, 79)}\x1b[K`);
+    expect(written([report], { isTTY: true, columns: 1 })).toBe('\r\x1b[K');
   });
 
   it.each([
@@ -66,6 +67,7 @@ describe('terminalProgress', () => {
     [1000, 60, '1.0k characters/s · 1 min 00 s left'],
     [999_900, 3599, '999.9k characters/s · 59 min 59 s left'],
     [1e6, 3600, '1.00M characters/s · 1 h 00 min left'],
+    [1e6, 7199, '1.00M characters/s · 1 h 59 min left'],
     [NaN, 7, '7 s left'],
   ])('shows %d targets per second and %d seconds as %s', (targetsPerSecond, secondsLeft, expected) => {
     expect(written([{ targetsPerSecond, secondsLeft }])).toBe(`step 1200/2000 · loss 1.873 · ${expected}\n`);
@@ -104,6 +106,15 @@ describe('terminalProgress', () => {
       expect(shown(1)).toBe('none');
     },
   );
+
+  it.each<[object, string]>([
+    [{ outputs: process.stderr }, 'options must have only output, unit, got outputs.'],
+    [{ output: 'stderr' }, 'output must be an object, got stderr.'],
+    [{ output: {} }, 'output.write must be a function, got undefined.'],
+    [{ unit: 3 }, 'unit must be a string, got 3.'],
+  ])('rejects wrong options: %o', (options, message) => {
+    expect(() => terminalProgress(options)).toThrow(new TypeError(`terminalProgress: ${message}`));
+  });
 
   it('writes few lines to a file', () => {
     expect(written(Array.from({ length: 100 }, () => ({}))).split('\n')).toHaveLength(2);

@@ -56,6 +56,7 @@ import {
   windows,
 } from 'bptt';
 import { describe, expect, it, vi } from 'vitest';
+import { defaultWorkspace } from '../../src/kernels/workspace';
 import { collectGarbage } from '../memory';
 
 const cycle = Int32Array.from({ length: 400 }, (_, i) => [0, 1, 2, 1, 3][i % 5]!);
@@ -99,7 +100,7 @@ describe('fit', () => {
   });
 
   it('is reproducible to the bit with the same seed', async () => {
-    const train = async (seed: number): Promise<number[]> => {
+    const train = async (seed?: number): Promise<number[]> => {
       const net = sequential([
         embedding({ vocabularySize: 4, size: 4 }),
         dropout(0.2),
@@ -111,6 +112,7 @@ describe('fit', () => {
     };
     expect(await train(3)).toEqual(await train(3));
     expect(await train(3)).not.toEqual(await train(4));
+    expect(await train()).toEqual(await train(0));
   });
 
   it('continues with the optimizer state', async () => {
@@ -122,6 +124,23 @@ describe('fit', () => {
     const { optimizerState } = await fit(halves, ordered, { loss: crossEntropy, optimizer, epochs: 1 });
     await fit(halves, ordered, { loss: crossEntropy, optimizer, epochs: 1, optimizerState });
     expect([...halves.data]).toEqual([...whole.data]);
+  });
+
+  it('changes a given optimizer state after every update', async () => {
+    const custom = customModel({ w: tensor(0) }, ({ w }, batch: number) => scale(w, batch));
+    const optimizer = sgd(0.5, { momentum: 0.5 });
+    const optimizerState = { name: 'sgd', step: 3, slots: [Float32Array.of(4)] };
+    const seen: number[][] = [];
+    const onProgress = () => seen.push([optimizerState.step, optimizerState.slots[0]![0]!]);
+    const result = await fit(custom, [1, 1, 2], { optimizer, optimizerState, onProgress });
+    // The velocity is halved, and the gradient added.
+    expect(seen).toEqual([
+      [4, 3],
+      [5, 2.5],
+      [6, 3.25],
+    ]);
+    expect(result.optimizerState).toBe(optimizerState);
+    expect([...custom.data]).toEqual([-0.5 * (3 + 2.5 + 3.25)]);
   });
 
   it('reports progress and stops when aborted', async () => {
@@ -277,7 +296,7 @@ describe('fit', () => {
     expect(seen[51]).toBeCloseTo(0.98 * seen[50]! + 0.02 * losses[51]!, 10);
   });
 
-  it('resumes after early stopping without another epoch', async () => {
+  it('resumes within the last epoch, and after early stopping without another one', async () => {
     const states: TrainingState[] = [];
     const custom = () => customModel({ w: tensor(0) }, ({ w }, _: string) => add(scale(w, 0), 1));
     const options = {
@@ -285,7 +304,7 @@ describe('fit', () => {
       epochs: 9,
       validation: repeated('validate', 1),
       patience: 2,
-      checkpoint: { every: 3, write: (state: TrainingState) => states.push(state) },
+      checkpoint: { every: 1, write: (state: TrainingState) => states.push(state) },
     };
     const { steps, stopped, losses, validationLosses } = await fit(custom(), repeated('train', 3), options);
     expect([steps, stopped]).toEqual([9, 'early']);
@@ -305,7 +324,11 @@ describe('fit', () => {
       });
       return fit(custom, data, { optimizer: sgd(1), epochs: 2 }).then(() => seen);
     };
-    await expect(training(3, 2)).rejects.toThrow('fit: data.batchCount must be 2, the number of batches, got 3.');
+    for (const length of [1, 2])
+      await expect(training(3, length)).rejects.toThrow(
+        `fit: data.batchCount must be ${length}, the number of batches, got 3.`,
+      );
+    await expect(training(3, 0)).rejects.toThrow('fit: data in epoch 1 must be at least one batch, got none.');
     expect(await training(2, 3)).toEqual([0, 1, 0, 1]);
   });
 
@@ -341,6 +364,37 @@ describe('fit', () => {
     clearTimeout(timer);
     vi.unstubAllGlobals();
     expect(stopped).toBe('aborted');
+  });
+
+  it('measures the speed, and lets the event loop run after more than 20 ms', async () => {
+    // Every update takes 10 ms.
+    let time = 1000;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => time);
+    const turns: number[] = [];
+    let step = 0;
+    vi.stubGlobal('setImmediate', (callback: () => void) => {
+      turns.push(step);
+      queueMicrotask(callback);
+    });
+    const custom = customModel({ w: tensor(0) }, ({ w }, _: { targets: Tensor }) => {
+      time += 10;
+      step++;
+      return scale(w, 0);
+    });
+    const seen: number[][] = [];
+    try {
+      const onProgress = ({ targetsPerSecond, secondsLeft }: Progress) => seen.push([targetsPerSecond, secondsLeft]);
+      await fit(custom, repeated({ targets: full([6], 1) }, 8), { optimizer: sgd(), onProgress });
+    } finally {
+      clock.mockRestore();
+      vi.unstubAllGlobals();
+    }
+    expect(turns).toEqual([3, 6]);
+    expect(seen).toHaveLength(8);
+    seen.forEach(([rate, left], i) => {
+      expect(rate).toBeCloseTo(600, 9);
+      expect(left).toBeCloseTo(0.01 * (7 - i), 9);
+    });
   });
 
   it('rejects an AbortController in place of its signal', async () => {
@@ -414,11 +468,34 @@ describe('fit', () => {
     expect(used[1]! - used[0]!).toBeLessThan(2 * 2 ** 20);
   });
 
+  it('frees the memory of the optimizer state when it ends or fails', async () => {
+    const fail = () => {
+      throw new Error('the disk is full');
+    };
+    const { free } = defaultWorkspace();
+    const used = () => free.reduce((size, { start, end }) => size - (end - start), defaultWorkspace().base);
+    const before = used();
+    const options = { loss: crossEntropy, optimizer: adam(), steps: 2 };
+    await fit(model(), data, options);
+    await expect(fit(model(), data, { ...options, onProgress: fail })).rejects.toThrow('the disk is full');
+    // Memory of other tests may be freed at any time.
+    expect(used()).toBeLessThanOrEqual(before);
+  });
+
   it.each<[string, object, RegExp]>([
     ['steps', { steps: 1.5 }, /fit: steps must be an integer/],
     ['epochs', { epochs: -1 }, /fit: epochs/],
     ['steps of another type', { steps: 2n }, /fit: steps must be an integer/],
     ['patience without validation', { patience: 1 }, /validation/],
+    ['patience', { patience: 0, validation: data }, /^fit: patience must be an integer of at least 1, got 0/],
+    ['checkpoint.every', { checkpoint: { every: 0, write: () => 1 } }, /^fit: checkpoint.every must be an integer/],
+    ['checkpoint.write', { checkpoint: { every: 1 } }, /^fit: checkpoint.write must be a function, got undefined/],
+    ['names', { epoch: 3 }, /^fit: options must have only optimizer, epochs, .*, got epoch/],
+    [
+      'optimizerState',
+      { optimizerState: { name: 'sgd', step: 1, slots: [new Float32Array(3)] } },
+      /^fit: optimizerState must be /,
+    ],
     ['onProgress', { onProgress: 'log' }, /^fit: onProgress must be a function, got log/],
     ['run', { run: 'segments' }, /^fit: run must be a function, got segments/],
     ['results of run', { run: () => undefined }, /^fit: the output must be a variable, .*, got undefined/],

@@ -208,6 +208,57 @@ it('fitInWorker ends reading after the last update', async () => {
   expect(ends).toEqual([1]);
 });
 
+it('fitInWorker ends reading in every epoch, but not data that is at its end', async () => {
+  const counts = { opened: 0, closed: 0 };
+  /** Data whose iterator has only the methods and fields that an iterator must have. */
+  const dataOf = (batchCount: number | undefined, length: number) => ({
+    batchCount,
+    batches: () => ({
+      [Symbol.iterator]() {
+        counts.opened++;
+        let read = 0;
+        return {
+          next: () => (read++ < length ? { value: series } : { done: true as const, value: undefined }),
+          return() {
+            counts.closed++;
+            return { done: true as const, value: undefined };
+          },
+        };
+      },
+    }),
+  });
+  const options = { loss: meanSquaredError, optimizer, epochs: 3 };
+  for (const train of [trainers.here, trainers.there]) {
+    for (const [batchCount, length, closed] of [
+      [2, 4, 3],
+      [undefined, 2, 0],
+    ] as const) {
+      Object.assign(counts, { opened: 0, closed: 0 });
+      const { steps } = await train(regressor() as never, dataOf(batchCount, length) as never, options);
+      expect({ steps, ...counts }).toEqual({ steps: 6, opened: 3, closed });
+    }
+  }
+});
+
+it('fitInWorker reads no more of an infinite iterable than it needs', async () => {
+  let read = 0;
+  function* endless() {
+    for (; read < 1000; read++) yield series;
+  }
+  for (const train of [trainers.here, trainers.there]) {
+    const { steps } = await train(regressor() as never, endless() as never, {
+      loss: meanSquaredError,
+      optimizer,
+      steps: 0,
+    });
+    expect([steps, read]).toEqual([0, 0]);
+  }
+  await fitInWorker(worker, regressor(), endless(), { loss: meanSquaredError, optimizer, steps: 2 });
+  expect(read).toBeLessThan(3);
+  await fitInWorker(worker, regressor(), endless(), { loss: meanSquaredError, optimizer, steps: 2, accumulate: 3 });
+  expect(read).toBeLessThan(10);
+});
+
 describe('fitInWorker is bit-identical to fit', () => {
   it.each<[string, () => { readonly data: Float32Array }, unknown, object]>([
     ['with dropout and shuffled windows', tagger, shuffled, { loss, optimizer, epochs: 3, seed: 4 }],
@@ -421,8 +472,9 @@ describe('fitInWorker', () => {
     const buffer = new Float32Array(1e6);
     const inputs = { shape: [6, 4, 2], data: buffer.subarray(100, 148) };
     const transfer: ArrayBuffer[] = [];
-    expect(copyData({ inputs, note: 'x' }, transfer)).toEqual({ inputs, note: 'x' });
-    expect(transfer.map(({ byteLength }) => byteLength)).toEqual([4 * 48]);
+    const list = [buffer.subarray(7, 9)];
+    expect(copyData({ inputs, note: 'x', list }, transfer)).toEqual({ inputs, note: 'x', list });
+    expect(transfer.map(({ byteLength }) => byteLength)).toEqual([4 * 48, 8]);
     const options = { loss: meanSquaredError, optimizer, steps: 1 };
     await fitInWorker(worker, regressor(), { inputs, targets: series.targets }, options);
     expect(buffer.length).toBe(1e6);
@@ -619,7 +671,34 @@ describe('errors of fitInWorker', () => {
     await expect(fitInWorker({} as WorkerLike, tagger(), shuffled, { loss, optimizer })).rejects.toThrow(
       new TypeError('fitInWorker: worker must be a worker, got an object with no names.'),
     );
-    const options = { loss, optimizer, epoch: 3 };
-    await expect(fitInWorker(worker, tagger(), shuffled, options)).rejects.toThrow(/^fitInWorker: options must have/);
+    for (const model of [undefined, { data: new Float32Array(1) }, { parameters: {}, data: [1] }])
+      await expect(fitInWorker(worker, model as never, shuffled, { loss, optimizer })).rejects.toThrow(
+        /^fitInWorker: model must be a model, got /,
+      );
+    const generator = (async function* () {})();
+    for (const [extra, message] of [
+      [{ epoch: 3 }, /^fitInWorker: options must have only optimizer, epochs, .*, timeout, got epoch\.$/],
+      [{ timeout: -1 }, 'fitInWorker: timeout must be a finite number of at least 0, got -1.'],
+      [{ timeout: '5' }, "fitInWorker: timeout must be a finite number of at least 0, got '5'."],
+      [{ customObjects: 3 }, 'fitInWorker: customObjects must be an object, got 3.'],
+      [{ onProgress: 'log' }, 'fitInWorker: onProgress must be a function, got log.'],
+      [{ checkpoint: { every: 1 } }, 'fitInWorker: checkpoint.write must be a function, got undefined.'],
+      [{ steps: -1 }, 'fitInWorker: steps must be an integer of at least 0, got -1.'],
+      [{ steps: 2, accumulate: 0 }, 'fitInWorker: accumulate must be an integer of at least 1, got 0.'],
+      [
+        { checkpoint: { write: () => 1 } },
+        'fitInWorker: checkpoint.every must be an integer of at least 1, got undefined.',
+      ],
+      [{ epochs: 2, validation: generator }, /^fit: validation must be readable once per epoch/],
+      [{ run: new Date(0) }, /^fitInWorker: run is an instance of Date, which cannot be posted\./],
+    ] as const) {
+      const options = { loss, optimizer, ...(extra as object) };
+      await expect(fitInWorker(worker, tagger(), shuffled, options)).rejects.toThrow(message);
+    }
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    await expect(fitInWorker(worker, tagger(), shuffled, { loss, optimizer, run: circular as never })).rejects.toThrow(
+      /^fitInWorker: run\.self\.self\..* is an object with self, which cannot be posted\./,
+    );
   });
 });

@@ -1,7 +1,7 @@
 /** A worker that cannot be loaded, does not serve or ends makes `fitInWorker` reject. */
 
 import type { Worker } from 'node:worker_threads';
-import { adam, customModel, dense, full, meanSquaredError, type Progress, scale, sequential, tensor } from 'bptt';
+import { adam, customModel, dense, full, meanSquaredError, type Progress, scale, sequential, sgd, tensor } from 'bptt';
 import { fitInWorker, serveTraining, type WorkerLike } from 'bptt/worker';
 import { expect, it, vi } from 'vitest';
 import { version } from '../../src/tensor/version';
@@ -157,6 +157,85 @@ it('a worker with another version of the library', async () => {
   worker.close();
 });
 
+it('a port of a browser, which queues messages until it is started, and custom objects with names of the library', async () => {
+  const { port1: worker, port2 } = new MessageChannel();
+  const listeners: Parameters<MessagePort['addEventListener']>[] = [];
+  const port = {
+    postMessage: (message: unknown, transfer: Transferable[]) => port2.postMessage(message, transfer),
+    addEventListener: (...listener: Parameters<MessagePort['addEventListener']>) => listeners.push(listener),
+    start: () => {
+      for (const listener of listeners) port2.addEventListener(...listener);
+    },
+  };
+  serveTraining({ port: port as WorkerLike, customObjects: { sgd: 3 } });
+  expect((await fitInWorker(worker, model(), data, { ...options, steps: 2, timeout: Infinity })).steps).toBe(2);
+  expect((await errorIn(worker, { optimizer: sgd() })).message).toBe('serveTraining: sgd must be a function, got 3.');
+  worker.close();
+});
+
+it('a worker of a browser that is terminated, by the lock that it releases', async () => {
+  // The holder of a lock, and those who wait for it.
+  const queues = new Map<string, (() => unknown)[]>();
+  const release = (name: string) => queues.get(name)!.shift()?.();
+  const request = vi.fn((name: string, ...rest: unknown[]) => {
+    const callback = rest.at(-1) as () => unknown;
+    const { signal } = (rest.length > 1 ? rest[0] : {}) as { signal?: AbortSignal };
+    const queue = queues.get(name);
+    if (queue === undefined) {
+      queues.set(name, []);
+      callback();
+    } else {
+      queue.push(callback);
+      signal?.addEventListener('abort', () => queue.splice(queue.indexOf(callback), 1));
+    }
+    return Promise.resolve();
+  });
+  vi.stubGlobal('navigator', { locks: { request } });
+  try {
+    const { port1: worker, port2 } = new MessageChannel();
+    serveTraining({ port: port2 });
+    expect((await fitInWorker(worker, model(), data, { ...options, steps: 2 })).steps).toBe(2);
+    // The first training waits for the lock no longer.
+    expect([...queues.values()]).toEqual([[]]);
+    const onProgress = ({ step }: Progress) => step === 3 && release([...queues.keys()][0]!);
+    expect((await errorIn(worker, { onProgress })).message).toBe('fitInWorker: the worker was terminated.');
+    worker.close();
+  } finally {
+    vi.unstubAllGlobals();
+  }
+});
+
+it('a worker that does not call serveTraining within 60 s, the default', async () => {
+  const { port1: worker } = new MessageChannel();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    let error: Error | undefined;
+    const training = errorIn(worker).then((reason) => {
+      error = reason;
+    });
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(error).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    await training;
+    expect(error!.message).toMatch(/^fitInWorker: the worker has not called serveTraining within 60 s\./);
+  } finally {
+    vi.useRealTimers();
+    worker.close();
+  }
+});
+
+it('an error of another class keeps its name and stack', async () => {
+  const { port1: worker, port2 } = new MessageChannel();
+  const line = customModel({ w: tensor(1) }, (_, __: number): never => {
+    throw Object.assign(new Error('no space'), { name: 'DiskError', stack: 'DiskError: no space\n at the disk' });
+  });
+  serveTraining({ port: port2, customObjects: { line } });
+  const training = fitInWorker(worker, line, [1], { optimizer: adam(), customObjects: { line } });
+  const { name, message, stack } = (await training.catch((error: unknown) => error)) as Error;
+  expect([name, message, stack]).toEqual(['DiskError', 'fit: no space', 'DiskError: no space\n at the disk']);
+  worker.close();
+});
+
 it('an error that cannot be posted keeps its message', async () => {
   const bundle = await bundleWorker(`
     import { serveTraining } from 'bptt/worker';
@@ -201,7 +280,22 @@ it('messages of other programs are ignored by serveTraining', async () => {
 });
 
 it('serveTraining rejects calls outside of a worker, and wrong options', () => {
-  expect(() => serveTraining()).toThrow(/^serveTraining: it must be called in a worker\./);
+  const outside = /^serveTraining: it must be called in a worker\./;
+  expect(() => serveTraining()).toThrow(outside);
+  // In browsers, pages have a document, and workers do not.
+  const addEventListener = vi.fn();
+  vi.stubGlobal('postMessage', () => undefined);
+  vi.stubGlobal('addEventListener', addEventListener);
+  vi.stubGlobal('document', {});
+  expect(() => serveTraining()).toThrow(outside);
+  vi.stubGlobal('document', undefined);
+  serveTraining();
+  expect(addEventListener.mock.calls.map(([type]: unknown[]) => type)).toEqual(['message']);
+  vi.unstubAllGlobals();
+  expect(() => serveTraining({ port: {} as never })).toThrow('serveTraining: port must be a port, got');
+  expect(() => serveTraining({ customObjects: 3 as never, port: new MessageChannel().port1 })).toThrow(
+    'serveTraining: customObjects must be an object, got 3.',
+  );
   expect(() => serveTraining({ models: {} } as object)).toThrow(
     new TypeError('serveTraining: options must have only customObjects, port, got models.'),
   );
