@@ -58,8 +58,8 @@ for (const shape of shapes) {
     }
   }
 }
-// Two threads against one, in turn, since threads that were just started need a warm-up; for large batches also against
-// two halves at the same time.
+// Two threads against one, in turn, since threads that were just started need a warm-up; for large batches also
+// next to two halves of the batch at the same time.
 for (const [kind, prepare, sizes] of [
   ['train', train, shapes],
   ['infer', infer, shapes],

@@ -104,9 +104,7 @@ export async function fitForecaster(
   checkCount(where, 'steps', steps);
   checkCount(where, 'batchSize', batchSize);
   checkNumber(where, 'learningRate', learningRate, 0);
-  if (optimizer !== undefined) checkKind(where, 'optimizer', optimizer, 'an optimizer, such as adam()', 'update');
   if (onProgress !== undefined) checkFunction(where, 'onProgress', onProgress);
-  if (signal) checkKind(where, 'signal', signal, 'an abort signal', 'aborted');
   const schema = schemaOf(where, series, forecaster.frequency);
   const checked = checkSeries(where, series, schema);
   checkForTraining(where, forecaster, checked, schema);
@@ -180,7 +178,7 @@ async function train(
       onProgress,
       signal,
     }).catch((error: unknown) => {
-      // Errors of callbacks keep their message.
+      // fit has checked the optimizer and the signal. Errors of callbacks keep their message.
       throw error instanceof Error && error.message.startsWith('fit: ') ? attributed(error, where) : error;
     });
     members.push({ network: withParameters(member.network, model.parameters.network), parameters: model.parameters });

@@ -11,6 +11,7 @@ import {
   type LayerResult,
   type LayerState,
 } from '../layers/layer';
+import { rowsAtOnce } from '../recurrence/pointwise-engine';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
@@ -323,7 +324,7 @@ export function predictInChunks(
 ): Prediction | undefined {
   const { lengths, resets } = options;
   const [T = 0, B = 0] = isTensor(inputs) || isIntTensor(inputs) ? inputs.shape : [];
-  const steps = Math.ceil(512 / B);
+  const steps = Math.ceil(rowsAtOnce / B);
   const isValid =
     (lengths === undefined || (lengths?.every?.((length) => length >= 0 && length <= T) && lengths.length === B)) &&
     (resets === undefined || (isIntTensor(resets) && sameShape(resets.shape, [T, B])));

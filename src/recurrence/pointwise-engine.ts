@@ -17,6 +17,9 @@ import { byName } from '../tensor/named-values';
 import type { PointwiseBackwardStep, PointwiseCell } from './cell';
 import type { EngineInput, StateSequences } from './engine';
 
+/** The number of rows (time steps × sequences) that are computed at once if no backward pass follows. */
+export const rowsAtOnce = 512;
+
 /** The sequence of one part of the state, such as `h` or `c`. */
 interface StateTrack {
   readonly name: string;
@@ -102,7 +105,7 @@ function layoutOf(cell: PointwiseCell, input: EngineInput): Layout {
     const candidates = moveRate === undefined ? sequence.offset + S * H : allocate(workspace, N * H);
     return { name, initial: initial[name]!, sequence, candidates, moveRate, gradient: -1, dCandidates: -1 };
   });
-  const stepsAtOnce = tracks[0]!.sequence.storage.tracked ? N : Math.ceil(512 / S);
+  const stepsAtOnce = tracks[0]!.sequence.storage.tracked ? input.rows.length : Math.ceil(rowsAtOnce / S);
   const M = Math.min(N, stepsAtOnce * S);
   const buffers = {
     gates: allocate(workspace, M * GH),
@@ -214,6 +217,7 @@ function forward(layout: Layout): void {
       }
     };
     overSteps(layout, false, run, (start, end) => {
+      // Row `start` of all packed rows is the first one in the buffers.
       layout.gates = gates - start * GH;
       layout.saved = saved - start * cell.savedBlocks * H;
       affineInto(gates, viewOf(inputs, [end - start, I], start * I), weightIh, bias);

@@ -128,15 +128,8 @@ export function openSession<P extends TensorTree, B>(
             scope.buffers = buffers;
             const loss = (p: Mapped<P, Variable>) =>
               scale(task.loss(p, batch, context, weight), total && weight / total);
-            const { value } = differentiate(
-              caller,
-              scope,
-              task.parameters,
-              parameters,
-              gradient,
-              loss,
-              optimizer.isFrozen,
-            );
+            const isFrozen = optimizer.isFrozen;
+            const { value } = differentiate(caller, scope, task.parameters, parameters, gradient, loss, isFrozen);
             if (!Number.isFinite(value)) throw nonFiniteLoss(caller, task.layerOutputs?.() ?? [], value, step);
             return value;
           });

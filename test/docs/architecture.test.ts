@@ -39,7 +39,7 @@ it('imports between the folders of src follow the order of the listing', () => {
   expect(wrong).toEqual([]);
 });
 
-it('forecasting computes with the public API: it imports only checks, error messages and drawing besides', () => {
+it('forecasting imports only the public API, checks, error messages, small helpers and drawing', () => {
   const folder = new URL('src/forecasting/', root);
   const imported = readdirSync(folder).flatMap((name) =>
     [...readFileSync(new URL(name, folder), 'utf8').matchAll(/from '(\.\.\/[^']*)'/g)].map(([, path]) => path),
