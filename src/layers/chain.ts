@@ -92,22 +92,21 @@ export function checkLayers(where: string, argument: string, layers: readonly La
 
 /** Returns a different name for each layer of a model: its own, followed by a number if a previous layer has that. */
 export function namesOf(layers: readonly Layer[]): readonly string[] {
-  const names: string[] = [];
+  const names = new Set<string>();
   for (const { name } of layers) {
     let own = name;
-    for (let count = 2; names.includes(own); count++) own = name + count;
-    names.push(own);
+    for (let count = 2; names.has(own); count++) own = name + count;
+    names.add(own);
   }
-  return names;
+  return [...names];
 }
 
 /** Returns the parts of layers by layer name, such as their states; layers without parts are absent. */
 export function partsByLayer<V>(
   layers: readonly (readonly [name: string, parts: Readonly<Record<string, V>> | undefined])[],
 ): Readonly<Record<string, Readonly<Record<string, V>>>> {
-  return Object.fromEntries(
-    layers.flatMap(([name, parts]) => (Object.keys(parts ?? {}).length > 0 ? [[name, parts!]] : [])),
-  );
+  const withParts = layers.filter(([, parts]) => Object.keys(parts ?? {}).length > 0);
+  return Object.fromEntries(withParts as (readonly [string, Readonly<Record<string, V>>])[]);
 }
 
 /** Returns the parameter specifications of the layers that have parameters, by layer name. */

@@ -85,8 +85,7 @@ export async function fitInWorker(
 ): Promise<FitResult> {
   const where = 'fitInWorker';
   checkKind(where, 'worker', worker, 'a worker', 'postMessage');
-  if (!isObject(model) || !('parameters' in model) || !isArrayOf('Float32Array', model.data))
-    throw mismatch(where, 'model', 'a model', model);
+  if (!model?.parameters || !isArrayOf('Float32Array', model.data)) throw mismatch(where, 'model', 'a model', model);
   checkNames(where, 'options', options, [
     'optimizer',
     'epochs',
