@@ -5,34 +5,47 @@
  */
 
 import { checkCount, checkNames, counted } from '../tensor/shape';
-import type { FeaturePlan } from './features';
+import { type FeaturePlan, scaled } from './features';
 import { checkFitted, type FittedForecaster } from './fit-forecaster';
-import { predictWindows, type Windows } from './network';
+import { quantilesOf } from './forecast';
+import type { Forecaster } from './forecaster';
+import type { Windows } from './network';
 import { type CheckedSeries, checkSeries, checkStart, type Series } from './series';
-import { scalerOf } from './state';
-import { averageQuantile, coverageScore } from './step-quantiles';
+import { type ForecastState, observeChecked, scalerOf } from './state';
+import { coverageScore } from './step-quantiles';
 import { checkRange } from './value-scaling';
-import { originsOf, prepare, type WindowOrigin, windowsOf } from './windows';
+import { type WindowOrigin, windowsOf } from './windows';
 
 /** The largest number of held-out windows. */
 const mostHeld = 512;
 
 /** The held-out windows in batches, evenly thinned. */
 export function heldBatches(plan: FeaturePlan, held: readonly WindowOrigin[]): Windows[] {
-  return thinned(held, mostHeld).map((origins) => windowsOf(plan, origins, 0));
+  return inBatches(thinned(held, ({ of, at }) => ageOf(of.series, at), mostHeld)).map((origins) =>
+    windowsOf(plan, origins, 0),
+  );
 }
 
-/** At most `most` of the origins, evenly spaced from the oldest to the latest, in groups of 64. */
-function thinned(origins: readonly WindowOrigin[], most: number): WindowOrigin[][] {
-  const every = Math.ceil(origins.length / most);
-  // In the order of the series, every n-th origin could be the oldest one of each series.
-  const ordered = every > 1 ? [...origins].sort((a, b) => ageOf(b) - ageOf(a)) : origins;
-  const used = ordered.filter((_, i) => i % every === 0);
-  return Array.from({ length: Math.ceil(used.length / 64) }, (_, i) => used.slice(64 * i, 64 * (i + 1)));
+/** At most `most` of the items, evenly spaced from the oldest to the latest. */
+function thinned<T>(items: readonly T[], age: (item: T) => number, most: number): readonly T[] {
+  const every = Math.ceil(items.length / most);
+  // In the order of the series, every n-th item could be the oldest one of each series.
+  const ordered = every > 1 ? [...items].sort((a, b) => age(b) - age(a)) : items;
+  return ordered.filter((_, i) => i % every === 0);
 }
+
+const inBatches = <T>(items: readonly T[]): T[][] =>
+  Array.from({ length: Math.ceil(items.length / 64) }, (_, i) => items.slice(64 * i, 64 * (i + 1)));
 
 /** The number of steps from an origin to the end of its series. */
-const ageOf = ({ of, at }: WindowOrigin): number => of.series.values.length - 1 - at;
+const ageOf = ({ values }: CheckedSeries, at: number): number => values.length - 1 - at;
+
+/** The last step before a forecast of a series. */
+interface Origin {
+  readonly of: CheckedSeries;
+  /** The number of steps from there to the end of the series. */
+  readonly age: number;
+}
 
 /** The score of a held-out value, and the number of steps from it to the end of its series. */
 interface HeldScore {
@@ -40,46 +53,101 @@ interface HeldScore {
   readonly age: number;
 }
 
-/** The scores of the values in the horizons of the origins. */
-function scoresAt(fitted: FittedForecaster, origins: readonly WindowOrigin[], most: number): HeldScore[] {
-  const { horizon, distribution } = fitted.forecaster;
+/** The scores of the values after the origins, in forecasts of at most `most` windows. */
+function scoresAt(
+  where: string,
+  fitted: FittedForecaster,
+  series: readonly CheckedSeries[],
+  origins: readonly Origin[],
+  most: number,
+): HeldScore[] {
+  const { horizon, mode, distribution } = fitted.forecaster;
+  // Paths are sequences of forecasts of one step.
+  const steps = mode === 'direct' ? horizon : 1;
+  const used = thinned(origins, ({ age }) => age, (most * horizon) / steps);
   const plain = { ...fitted, calibration: 1 };
-  return thinned(origins, most).flatMap((group) => {
-    const batch = windowsOf(fitted, group, 0);
-    const outputs = fitted.members.map((member) => predictWindows(member, fitted.forecaster, batch).data);
-    const [T = 0, B = 0] = batch.targets.shape;
-    return group.flatMap((origin, b) =>
-      Array.from({ length: horizon }, (_, k) => k).flatMap((k): HeldScore[] => {
-        const row = (T - horizon + k) * B + b;
-        if (batch.weights.data[row] === 0) return [];
-        const scale = batch.scales.data[row]!;
-        const quantile = averageQuantile(plain, outputs, row, scale);
-        const score = coverageScore(distribution, quantile, batch.targets.data[row]!, scale);
-        return [{ score, age: ageOf(origin) - 1 - k }];
-      }),
+  return inBatches(statesAt(where, fitted, series, used)).flatMap((states) => {
+    const quantileOf = quantilesOf(
+      plain,
+      states.map(({ state }) => state),
+      steps,
+    );
+    return states.flatMap(({ of, age, state: { scaler, length } }, b) =>
+      Array.from(of.values.subarray(length, length + steps), (value, k) => ({
+        score: coverageScore(distribution, quantileOf(k, b), scaled(scaler, value), scaler.scale),
+        age: age - 1 - k,
+      })).filter(({ score }) => !Number.isNaN(score)),
     );
   });
 }
+
+/** The states of forecasts from the origins: those after all values before them. */
+function statesAt(
+  where: string,
+  fitted: FittedForecaster,
+  series: readonly CheckedSeries[],
+  origins: readonly Origin[],
+): (Origin & { readonly state: ForecastState })[] {
+  const { horizon } = fitted.forecaster;
+  const ages = [...new Set(origins.map(({ age }) => age))].sort((a, b) => b - a);
+  // The values before the first origin may be too few to scale a series that was not in the training.
+  const scalers = Object.fromEntries(series.map((each) => [each.name, scalerOf(where, fitted, each)]));
+  let states: readonly ForecastState[] | undefined;
+  return ages.flatMap((age) => {
+    const parts = series.map((each, i) => partOf(each, states?.[i]?.length ?? 0, each.values.length - age, horizon));
+    const after = observeChecked(where, { ...fitted, scalers }, parts, states);
+    states = after;
+    return origins
+      .filter((origin) => origin.age === age)
+      .map((each) => ({ ...each, state: after[series.indexOf(each.of)]! }));
+  });
+}
+
+/** The steps of a series from `from` up to, but not including, `to`, with future covariates of the horizon. */
+const partOf = (series: CheckedSeries, from: number, to: number, horizon: number): CheckedSeries => ({
+  ...series,
+  start: from === 0 ? series.start : undefined,
+  values: series.values.subarray(from, Math.max(from, to)),
+  past: series.past.map((values) => values.subarray(from, Math.max(from, to))),
+  future: series.future.map((values) => values.subarray(from, Math.max(from, to) + horizon)),
+});
 
 /** Factors beyond these limits mean that the model is wrong, not its intervals. */
 const leastFactor = 0.25;
 const mostFactor = 4;
 
 /**
- * The score that a fraction of 0.8 of the weight does not exceed. There are no limits for point forecasts, of which the
- * model predicts no intervals.
+ * The score that a fraction of the weight, `level`, does not exceed. There are no limits for point forecasts, of which
+ * the model predicts no intervals.
  */
-function factorOf(scores: readonly HeldScore[], isPoint: boolean, weightOf: (age: number) => number): number {
+function factorOf(
+  scores: readonly HeldScore[],
+  { forecaster }: FittedForecaster,
+  level: number,
+  weightOf: (age: number) => number,
+): number {
   const sorted = [...scores].sort((a, b) => a.score - b.score);
   const total = sorted.reduce((sum, { age }) => sum + weightOf(age), 0);
   let weight = 0;
   const found = sorted.find(({ age }) => {
     weight += weightOf(age);
-    return weight >= 0.8 * total;
+    return weight >= level * total;
   });
   const score = found?.score ?? 1;
-  return isPoint ? Math.max(1e-9, score) : Math.min(mostFactor, Math.max(leastFactor, score));
+  return isPoint(forecaster) ? Math.max(1e-9, score) : Math.min(mostFactor, Math.max(leastFactor, score));
 }
+
+const isPoint = ({ distribution }: Forecaster): boolean => distribution.name === 'point';
+const isCount = ({ distribution }: Forecaster): boolean => distribution.name === 'negativeBinomial';
+
+/**
+ * The fraction of the scores of this number of horizons that the factor contains, so that it contains new values with a
+ * probability of 0.8. For n independent scores, it is 0.8 (1 + 1/n) (Romano et al., 2019); scores of one horizon depend
+ * on each other, and the summand was chosen on the earlier period of the example "forecasting". Intervals of counts
+ * contain their limits, so they need no correction.
+ */
+const levelFor = (horizons: number, forecaster: Forecaster): number =>
+  isCount(forecaster) ? 0.8 : 0.8 + 0.1 / (1 + horizons);
 
 /** The number of held-out windows without overlap at which the calibration counts half. */
 const priorWindows = 10;
@@ -88,18 +156,22 @@ const priorWindows = 10;
  * The factor with which 80 % of the held-out values are in their 80 % intervals. Windows that overlap are not
  * independent, so there may be few of them: the factor is shrunk towards 1, except for point forecasts.
  */
-export function calibrate(fitted: FittedForecaster, held: readonly WindowOrigin[]): number {
+export function calibrate(
+  where: string,
+  fitted: FittedForecaster,
+  series: readonly CheckedSeries[],
+  held: readonly WindowOrigin[],
+): number {
+  const { forecaster } = fitted;
   // The intervals of counts contain their limits, so the correct ones cover more than 80 %.
-  if (fitted.forecaster.distribution.name === 'negativeBinomial') return 1;
-  const scores = scoresAt(fitted, held, mostHeld);
-  if (isPointOf(fitted)) return factorOf(scores, true, () => 1);
-  if (scores.length < 20) return 1;
-  const { horizon } = fitted.forecaster;
-  const windows = new Set(held.map(({ of, at }) => `${of.series.name}/${Math.floor(at / horizon)}`)).size;
-  return factorOf(scores, false, () => 1) ** (windows / (windows + priorWindows));
+  if (isCount(forecaster)) return 1;
+  const origins = held.map(({ of, at }) => ({ of: of.series, age: ageOf(of.series, at) }));
+  const scores = scoresAt(where, fitted, series, origins, mostHeld);
+  const windows = new Set(held.map(({ of, at }) => `${of.series.name}/${Math.floor(at / forecaster.horizon)}`)).size;
+  const factor = factorOf(scores, fitted, levelFor(windows, forecaster), () => 1);
+  if (isPoint(forecaster)) return factor;
+  return scores.length < 20 ? 1 : factor ** (windows / (windows + priorWindows));
 }
-
-const isPointOf = ({ forecaster }: FittedForecaster): boolean => forecaster.distribution.name === 'point';
 
 /** The options of {@link recalibrate}. */
 export interface RecalibrateOptions {
@@ -152,33 +224,18 @@ export function recalibrate(
         `${where}: series ${name}: must have more than ${counted(heldOut, 'value')}, got ${values.length}.`,
       );
   }
-  const { horizon } = fitted.forecaster;
-  const rows = (each: CheckedSeries): number =>
-    each.future.reduce((least, { length }) => Math.min(least, length), Infinity);
-  const ahead = checked.reduce((least, each) => Math.min(least, rows(each) - each.values.length), horizon - 1);
+  const { forecaster, trainedCalibration } = fitted;
   // Older scores would count less than 2 %.
-  const used = Math.min(heldOut, 6 * halfLife * horizon);
-  const prepared = checked.map((each) => prepare(fitted, extended(each, ahead), scalerOf(where, fitted, each)));
-  const origins = originsOf(prepared, horizon, (N) => [N - ahead - 1 - used, N]);
-  const scores = scoresAt(fitted, origins, mostRecent);
-  if (scores.length === 0) return { ...fitted, calibration: fitted.trainedCalibration };
-  const weightOf = (age: number): number => 0.5 ** ((age - ahead) / (halfLife * horizon));
-  const { trainedCalibration } = fitted;
-  const recent = factorOf(scores, isPointOf(fitted), weightOf);
-  // A training without validation steps has no calibration of point forecasts.
-  if (isPointOf(fitted) && trainedCalibration === 1) return { ...fitted, calibration: recent };
+  const used = Math.min(heldOut, 6 * halfLife * forecaster.horizon);
+  const origins = checked.flatMap((of) => Array.from({ length: used }, (_, i) => ({ of, age: used - i })));
+  const scores = scoresAt(where, fitted, checked, origins, mostRecent);
+  if (scores.length === 0) return { ...fitted, calibration: trainedCalibration };
+  const weightOf = (age: number): number => 0.5 ** (age / (halfLife * forecaster.horizon));
   const ages = new Set(scores.map(({ age }) => age));
-  const horizons = [...ages].reduce((sum, age) => sum + weightOf(age), 0) / horizon;
+  const horizons = [...ages].reduce((sum, age) => sum + weightOf(age), 0) / forecaster.horizon;
+  const recent = factorOf(scores, fitted, levelFor(horizons, forecaster), weightOf);
+  // A training without validation steps has no calibration of point forecasts.
+  if (isPoint(forecaster) && trainedCalibration === 1) return { ...fitted, calibration: recent };
   const share = horizons / (horizons + priorHorizons);
   return { ...fitted, calibration: trainedCalibration ** (1 - share) * recent ** share };
-}
-
-/** A series with missing values after its end, so that forecasts can be scored whose last steps are not known yet. */
-function extended(series: CheckedSeries, ahead: number): CheckedSeries {
-  const padded = (values: Float64Array, filler: number): Float64Array => {
-    const longer = new Float64Array(values.length + ahead).fill(filler);
-    longer.set(values);
-    return longer;
-  };
-  return { ...series, values: padded(series.values, NaN), past: series.past.map((values) => padded(values, 0)) };
 }

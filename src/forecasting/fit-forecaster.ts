@@ -187,7 +187,7 @@ async function train(
     bestSteps += Math.min(steps, (best + 1) * data.batchCount) / forecaster.members;
   }
   const fitted = { ...plan, scalers, members, calibration: 1, trainedCalibration: 1, validationLosses };
-  const calibration = validation > 0 ? calibrate(fitted, held) : 1;
+  const calibration = validation > 0 ? calibrate(where, fitted, series, held) : 1;
   return {
     fitted: { ...fitted, calibration, trainedCalibration: calibration },
     bestSteps: Math.ceil(Math.max(bestSteps, steps / 2)),

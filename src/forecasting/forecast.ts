@@ -96,19 +96,23 @@ function forecastDirectly(
   states: readonly ForecastState[],
   levels: readonly number[],
 ): Forecast[] {
-  const functions = quantilesOf(fitted, states);
+  const functions = quantilesOf(fitted, states, fitted.forecaster.horizon);
   return states.map((state, b) =>
     createForecast(fitted.forecaster, state, levels, (k, level) => unscaleValue(state.scaler, functions(k, b)(level))),
   );
 }
 
-/** Runs a direct forecast. Returns the calibrated quantile function of step k after the last value of row b, scaled. */
-function quantilesOf(
+/**
+ * Runs a forecast of h steps, of one step if it is autoregressive.
+ *
+ * @returns the calibrated quantile function of step k after the last value of row b, scaled
+ */
+export function quantilesOf(
   fitted: FittedForecaster,
   states: readonly ForecastState[],
+  h: number,
 ): (k: number, b: number) => (level: number) => number {
   const { forecaster, members } = fitted;
-  const { horizon: h } = forecaster;
   const [B, F] = [states.length, inputSize(fitted)];
   const inputs: Tensor = { shape: [h, B, F], data: new Float32Array(h * B * F) };
   const bases = new Float64Array(h * B);
@@ -122,7 +126,7 @@ function quantilesOf(
   });
   const outputs = members.map((member, m) => {
     const { data } = runMember(fitted, m, states, inputs).output;
-    addLocations(fitted, member.parameters.skip, states, bases, data);
+    addLocations(fitted, member.parameters.skip, states, h, bases, data);
     return data;
   });
   return (k, b) => averageQuantile(fitted, outputs, k * B + b, states[b]!.scaler.scale);
@@ -130,9 +134,10 @@ function quantilesOf(
 
 /** Adds the base and the linear skip to the locations of outputs `[h, B, P]`. */
 function addLocations(
-  { forecaster: { horizon: h, context: C, distribution } }: FittedForecaster,
+  { forecaster: { context: C, distribution } }: FittedForecaster,
   { weight, bias }: Readonly<Record<string, Tensor>>,
   states: readonly ForecastState[],
+  h: number,
   bases: Float64Array,
   outputs: Float32Array,
 ): void {

@@ -4,7 +4,6 @@ import {
   add,
   broadcastTo,
   type CustomModel,
-  compute,
   concat,
   createRandom,
   customModel,
@@ -109,11 +108,6 @@ export function trainable(member: Member, forecaster: Forecaster): CustomModel<M
     const total = batch.weights.data.reduce((all, weight) => all + weight, 0);
     return scale(sum(multiply(losses, flat(batch.weights))), total && 1 / total);
   });
-}
-
-/** The outputs of a trained network for a batch of windows, `[T·B, P]`. */
-export function predictWindows(member: Member, forecaster: Forecaster, batch: Windows): Tensor {
-  return compute(member.parameters, (p) => outputsOf(member, forecaster, p, batch, undefined));
 }
 
 const flat = ({ data }: Tensor): Tensor => ({ shape: [data.length], data });

@@ -29,11 +29,33 @@ const cut = ({ name, values }: Series, length: number): Series => ({
   values: Array.from(values).slice(0, length),
 });
 
+/** The fraction of the values from `from` to `to` in the 80 % intervals of all forecasts in which they are. */
+function coverageOf(fitted: FittedForecaster, series: Series, from: number, to: number): number {
+  const inside = Array.from({ length: to - from - fitted.forecaster.horizon + 1 }, (_, i) => from + i).flatMap(
+    (origin) =>
+      forecast(fitted, [cut(series, origin)], { levels: [0.1, 0.9] })[0]!.quantiles.map(
+        ([low, high], k) => low! <= series.values[origin + k]! && series.values[origin + k]! <= high!,
+      ),
+  );
+  return inside.filter(Boolean).length / inside.length;
+}
+
 /** The mean width of the 80 % intervals. */
 function widthOf(fitted: FittedForecaster, series: Series): number {
   const { quantiles } = forecast(fitted, [series], { levels: [0.1, 0.9] })[0]!;
   return quantiles.reduce((sum, [low, high]) => sum + (high! - low!) / quantiles.length, 0);
 }
+
+it('calibrates forecasts from the whole history, not from the context of training windows', async () => {
+  // The network must count steps, which a context of four steps does not show.
+  const values = noise(5, 240).map((value, t) => value + (t % 9 < 4 ? 30 : 0));
+  const series = { name: 'a', values };
+  const model = forecaster({ horizon: 4, context: 4, hiddenSize: 8, seasons: [], distribution: point() });
+  const fitted = await fitForecaster(model, [series], { steps: 60, validation: 60, retrain: false });
+  // 57 forecasts of four steps in 15 horizons. The value at the limit may be in the interval or not.
+  const level = 0.8 + 0.1 / 16;
+  expect(Math.abs(coverageOf(fitted, series, 180, 240) - level)).toBeLessThanOrEqual(1 / (4 * 57));
+});
 
 describe('recalibration', () => {
   const settings = { horizon: 4, hiddenSize: 8, scaling: 'standard' } as const;
@@ -89,6 +111,12 @@ describe('recalibration', () => {
     }
   });
 
+  it('scales series that were not in the training by all their values', async () => {
+    const fitted = await fitForecaster(forecaster(settings), [{ name: 'a', values: noise(5) }], training);
+    const adapted = recalibrate(fitted, [{ name: 'b', values: noise(5, 41) }], { heldOut: 40 });
+    expect(adapted.calibration).not.toBe(fitted.calibration);
+  });
+
   it('keeps counts integers', async () => {
     const values = noise(15).map((value) => Math.max(0, Math.round(value / 20)));
     const options = { horizon: 4, hiddenSize: 8, distribution: negativeBinomial() };
@@ -127,21 +155,12 @@ describe('recalibration', () => {
       const series = { name: 'a', values };
       const model = forecaster({ ...settings, scaling, seasons: [2], base: 'seasonal', distribution: point() });
       const early = [cut(series, 200)];
-      /** The fraction of the values after `from` in the 80 % intervals of all forecasts in which they are. */
-      const coverageOf = (fitted: FittedForecaster, from: number, to: number): number => {
-        const inside = Array.from({ length: to - from - 3 }, (_, i) => from + i).flatMap((origin) =>
-          forecast(fitted, [cut(series, origin)], { levels: [0.1, 0.9] })[0]!.quantiles.map(
-            ([low, high], k) => low! <= values[origin + k]! && values[origin + k]! <= high!,
-          ),
-        );
-        return inside.filter(Boolean).length / inside.length;
-      };
       const calibrated = await fitForecaster(model, early, { steps: 60, validation: 60, retrain: false });
-      expect(Math.abs(coverageOf(calibrated, 140, 200) - 0.8)).toBeLessThan(0.05);
+      expect(Math.abs(coverageOf(calibrated, series, 140, 200) - 0.8)).toBeLessThan(0.05);
       const plain = await fitForecaster(model, early, { steps: 60, validation: 0 });
       expect(plain.calibration).toBe(1);
       const adapted = recalibrate(plain, [series], { heldOut: 40 });
-      expect(Math.abs(coverageOf(adapted, 200, 240) - 0.8)).toBeLessThan(0.1);
+      expect(Math.abs(coverageOf(adapted, series, 200, 240) - 0.8)).toBeLessThan(0.1);
       expect(loadForecaster(saveForecaster(adapted)).calibration).toBe(adapted.calibration);
     },
   );
