@@ -38,7 +38,8 @@ type Table = ReturnType<typeof readTable>;
 export interface DataSet extends Protocol {
   readonly series: readonly Series[];
   readonly frequency: Frequency;
-  readonly create: (seed: number) => Forecaster;
+  /** The forecaster of the set, with changes of its options. */
+  readonly create: (seed: number, changes?: Partial<ForecasterOptions>) => Forecaster;
 }
 
 /** The folder of the seven sets. */
@@ -84,7 +85,8 @@ export function readSet(name: string, period: Period = 'last', folder: string = 
     missing: 'mask',
   });
   const distribution = entry.counts ? negativeBinomial() : undefined;
-  const create = (seed: number): Forecaster => forecaster({ horizon, frequency, seed, distribution, ...options[name] });
+  const create: DataSet['create'] = (seed, changes) =>
+    forecaster({ horizon, frequency, seed, distribution, ...options[name], ...changes });
   return { series, frequency, season, horizon, origins, stride, create };
 }
 
