@@ -9,7 +9,7 @@ import { splitNames } from '../../layers/nested-names';
 import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
 import { checkModel, type Sequential } from '../../models/sequential';
 import { checkNames } from '../../tensor/shape';
-import { full } from '../../tensor/tensor';
+import { checkTensor, full } from '../../tensor/tensor';
 import { version } from '../../tensor/version';
 import type { Bytes } from '../file-bytes';
 import type { Part } from '../parts';
@@ -57,6 +57,10 @@ const irVersion = 8;
 export function exportOnnx(model: Sequential, options: ExportOnnxOptions = {}): Bytes {
   checkModel('exportOnnx', model);
   checkNames('exportOnnx', 'options', options, ['lengths', 'state']);
+  // Shapes that do not fit the data would give wrong weights, or a loop without end.
+  for (const [layer, parameters] of Object.entries(model.parameters))
+    for (const [name, parameter] of Object.entries(parameters))
+      checkTensor('exportOnnx', `${layer}.${name}`, parameter);
   const { lengths = false, state: carriesState = false } = options;
   const builder = createBuilder();
   const shape = add(builder, 'Shape', ['inputs']);
