@@ -8,7 +8,7 @@ import {
   checkBelowOne,
   checkChoice,
   checkCount,
-  checkKind,
+  checkFunctions,
   checkNames,
   checkNumber,
 } from '../tensor/shape';
@@ -102,7 +102,11 @@ export function forecaster(options: ForecasterOptions): Forecaster {
   ]);
   const { horizon, frequency, mode = 'direct', distribution = quantiles(), layers = 1, members = 1 } = options;
   checkCount(where, 'horizon', horizon);
-  checkKind(where, 'distribution', distribution, 'a distribution, such as quantiles()', 'quantile');
+  checkFunctions(where, 'distribution', distribution, 'a distribution, such as quantiles()', [
+    'loss',
+    'quantile',
+    'sample',
+  ]);
   const season = defaultSeason(frequency);
   const seasons = options.seasons ?? (season > 1 ? [season] : []);
   checkArray(where, 'seasons', seasons);

@@ -81,8 +81,8 @@ export interface Loaded<M = Sequential> extends SavedExtras {
 /** Options of {@link load} and {@link loadInto}. */
 export interface LoadOptions {
   /**
-   * The custom functions that the model was saved with, by the same names: {@link SaveOptions.customObjects}. Names that
-   * the file does not contain have no effect.
+   * The custom functions that the model was saved with, by the same names: {@link SaveOptions.customObjects}. Names
+   * that the file does not contain have no effect.
    */
   readonly customObjects?: CustomObjects | undefined;
 }

@@ -12,7 +12,16 @@ import { byName, mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { type Random, randomOrSeed } from '../tensor/random';
-import { checkCount, checkNames, checkObject, checkShape, mismatch, type Shape } from '../tensor/shape';
+import {
+  checkArray,
+  checkCount,
+  checkFunctions,
+  checkNames,
+  checkObject,
+  checkShape,
+  mismatch,
+  type Shape,
+} from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 /** The state of a cell by name, `[B, H]` each, such as `h` and `c`. */
@@ -187,8 +196,11 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
 
 /** @throws TypeError if `cell` is not a cell */
 export function checkCell(where: string, cell: Cell): void {
-  if (typeof cell?.parameters !== 'function' || !cell.state)
-    throw mismatch(where, 'cell', 'a cell, such as lstm()', cell);
+  checkFunctions(where, 'cell', cell, 'a cell, such as lstm()', [
+    'parameters',
+    (cell as Partial<PointwiseCell> | undefined)?.forward ? 'backward' : 'step',
+  ]);
+  checkArray(where, 'cell.state', cell.state);
 }
 
 /**
