@@ -198,7 +198,7 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
 export function checkCell(where: string, cell: Cell): void {
   checkFunctions(where, 'cell', cell, 'a cell, such as lstm()', [
     'parameters',
-    (cell as Partial<PointwiseCell> | undefined)?.forward ? 'backward' : 'step',
+    typeof (cell as Partial<PointwiseCell> | undefined)?.forward === 'function' ? 'backward' : 'step',
   ]);
   checkArray(where, 'cell.state', cell.state);
 }
@@ -214,9 +214,10 @@ export function cellParameters(
 ): Readonly<Record<string, ParameterSpec>> {
   const chosen = { input: inputInitializer, recurrent: recurrentInitializer, bias: biasInitializer, gain: undefined };
   const parameters = cell.parameters(inputSize, hiddenSize);
-  checkObject(`cell ${cell.name}`, 'the parameters', parameters);
+  const where = `cell ${cell.name}`;
+  checkObject(where, 'the parameters', parameters);
   return mapValues(parameters, (parameter, name) => {
-    checkObject(`cell ${cell.name}`, name, parameter);
+    checkObject(where, name, parameter);
     return { ...parameter, initializer: chosen[parameter.role] ?? parameter.initializer };
   });
 }

@@ -395,7 +395,7 @@ function createValidation<P extends TensorTree, B>(
     },
     isExhausted: (epoch) => epoch - (best?.epoch ?? 0) >= patience,
     restoreBest() {
-      if (best !== undefined && patience < Infinity) task.data.set(best.parameters);
+      if (best && patience < Infinity) task.data.set(best.parameters);
     },
   };
 }

@@ -70,6 +70,12 @@ describe('arguments', () => {
       () => wrongly(recurrent, { ...lstm(), backward: 3 }, { hiddenSize: 2 }),
     ],
     [
+      'a pointwise cell whose forward is not a function',
+      'recurrent: cell must be a cell, such as lstm(), got an object with name, origin, state, gates, savedBlocks, ' +
+        'vectorParameters, separateProducts, parameters, forward.',
+      () => wrongly(recurrent, { ...lstm(), forward: 3 }, { hiddenSize: 2 }),
+    ],
+    [
       'a cell of ops without a step',
       'recurrent: cell must be a cell, such as lstm(), got an object with name, state, parameters.',
       () => wrongly(recurrent, { name: 'own', state: ['h'], parameters: () => ({}) }, { hiddenSize: 2 }),
