@@ -49,7 +49,7 @@ const irVersion = 8;
  * @param options additional inputs and outputs
  * @returns the bytes of the `.onnx` file
  * @throws RangeError if the model has a custom layer, cell, activation or attention score, or windows that have no ONNX
- *   form or cannot have lengths; the message names the layer
+ *   form or cannot have lengths, or a parameter does not have the size of its shape; the message names the layer
  * @example
  * const layers = [embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })];
  * exportOnnx(sequential(layers), { lengths: true }) instanceof Uint8Array; // true
