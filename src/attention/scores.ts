@@ -10,7 +10,7 @@ import { normal } from '../tensor/initializers';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { type Random, randomOrSeed } from '../tensor/random';
-import { checkCount, checkKind, checkNames, outOfRange } from '../tensor/shape';
+import { checkCount, checkFunctions, checkNames, outOfRange } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 type ScoreParameters = Readonly<Record<string, Variable>>;
@@ -30,7 +30,7 @@ export interface Score {
 
 /** @throws TypeError if `score` is not a {@link Score} */
 export function checkScore(where: string, argument: string, score: Score): void {
-  checkKind(where, argument, score, 'a score, such as dotScore()', 'scores');
+  checkFunctions(where, argument, score, 'a score, such as dotScore()', ['parameters', 'keys', 'scores']);
 }
 
 /** No parameters, for queries and states of equal size. @throws RangeError if the sizes differ */

@@ -15,7 +15,7 @@ import { hyperbolicTangent, hyperbolicTangentBackward, rectify, rectifyBackward 
 import type { Kernels } from '../kernels/kernel';
 import { fill } from '../kernels/movement';
 import type { Cell, OpsCell, PointwiseCell } from '../recurrence/cell';
-import { checkNames, mismatch } from '../tensor/shape';
+import { checkFunctions, checkNames } from '../tensor/shape';
 import type { Activation, ActivationFunction, ActivationPair } from './activations';
 import { gateParameters, inputTerm } from './gate-parameters';
 
@@ -36,9 +36,11 @@ export interface SimpleRnnOptions {
 export function simpleRnn(options: SimpleRnnOptions = {}): Cell<'h'> {
   checkNames('simpleRnn', 'options', options, ['activation']);
   const { activation = tanh } = options;
-  const functions = typeof activation === 'function' ? [] : [activation?.forward, activation?.derivative];
-  if (!functions.every((part) => typeof part === 'function'))
-    throw mismatch('simpleRnn', 'activation', 'a function, or { name, forward, derivative }', activation);
+  if (typeof activation !== 'function')
+    checkFunctions('simpleRnn', 'activation', activation, 'a function, or { name, forward, derivative }', [
+      'forward',
+      'derivative',
+    ]);
   return {
     name: 'simpleRnn',
     origin: ['simpleRnn', { activation }],

@@ -24,7 +24,7 @@ import {
   type Variable,
 } from '../index';
 import { lastOf } from '../tensor/arrays';
-import { checkArray, checkNames, checkNumber, checkSome } from '../tensor/shape';
+import { checkArray, checkFunctions, checkNames, checkNumber, checkSome } from '../tensor/shape';
 import { logGammaRatio } from './log-gamma';
 import {
   gammaNumber,
@@ -59,6 +59,10 @@ export interface Distribution {
    */
   readonly sample: (outputs: ArrayLike<number>, at: number, scale: number, random: Random, spread: number) => number;
 }
+
+/** @throws TypeError if `distribution` is not a {@link Distribution} */
+export const checkDistribution = (where: string, argument: string, distribution: Distribution): void =>
+  checkFunctions(where, argument, distribution, 'a distribution, such as quantiles()', ['loss', 'quantile', 'sample']);
 
 const least = 1e-3;
 

@@ -3,17 +3,9 @@
 import { type Cell, gru, recurrent } from '../index';
 import type { Complete } from '../tensor/complete';
 import { withCaller } from '../tensor/error-context';
-import {
-  checkArray,
-  checkBelowOne,
-  checkChoice,
-  checkCount,
-  checkKind,
-  checkNames,
-  checkNumber,
-} from '../tensor/shape';
+import { checkArray, checkBelowOne, checkChoice, checkCount, checkNames, checkNumber } from '../tensor/shape';
 import { defaultSeason, type Frequency } from './calendar';
-import { type Distribution, quantiles } from './distributions';
+import { checkDistribution, type Distribution, quantiles } from './distributions';
 import type { Scaling } from './value-scaling';
 
 /** The options of {@link forecaster}. Only `horizon` is required. */
@@ -102,7 +94,7 @@ export function forecaster(options: ForecasterOptions): Forecaster {
   ]);
   const { horizon, frequency, mode = 'direct', distribution = quantiles(), layers = 1, members = 1 } = options;
   checkCount(where, 'horizon', horizon);
-  checkKind(where, 'distribution', distribution, 'a distribution, such as quantiles()', 'quantile');
+  checkDistribution(where, 'distribution', distribution);
   const season = defaultSeason(frequency);
   const seasons = options.seasons ?? (season > 1 ? [season] : []);
   checkArray(where, 'seasons', seasons);

@@ -31,7 +31,7 @@ import { residual } from '../layers/residual';
 import { withoutBias } from '../layers/without-bias';
 import type { Complete } from '../tensor/complete';
 import type { Origin } from '../tensor/origin';
-import { checkString, describe, mismatch } from '../tensor/shape';
+import { checkString, describe, isObject, mismatch } from '../tensor/shape';
 import { abbreviate } from './listing';
 import { isSameFunction } from './same-function';
 
@@ -282,7 +282,7 @@ export function checkPlain(where: string, value: unknown, path: string, depth: n
 }
 
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) return false;
+  if (!isObject(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   // Object.prototype, also that of another realm, has no prototype.
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -5,7 +5,7 @@
 
 import { decodeUtf8, encodeUtf8 } from '../data/utf8';
 import { lastOf } from '../tensor/arrays';
-import { checkObject, describe, formatShape, mismatch, type Shape, sizeOf } from '../tensor/shape';
+import { checkObject, describe, formatShape, mismatch, type Shape, validSize } from '../tensor/shape';
 import { isTensor, type Tensor } from '../tensor/tensor';
 import { type Bytes, fileBytes } from './file-bytes';
 import { fromBfloat16, fromFloat16 } from './half-precision';
@@ -180,7 +180,7 @@ function checkEntry(name: string, entry: unknown): Entry {
   const [from, to] = offsets as readonly [number, number];
   if (from > to) return reject(`${where()} has data_offsets ${from} to ${to}.`);
   if (!isRead(dtype)) return { name, type: undefined, shape, from, to };
-  const size = sizeOf(shape) * widths[dtype];
+  const size = validSize(shape) * widths[dtype];
   if (to - from !== size)
     return reject(
       `${where()} of type ${dtype} and shape ${abbreviate(formatShape(shape))} takes ${size} bytes, got data_offsets ` +
@@ -247,7 +247,7 @@ export function writeSafetensors(
     if (!isTensor(value)) throw mismatch('writeSafetensors', name, 'a tensor { shape, data: Float32Array }', value);
     if (name === '__metadata__') throw new RangeError('writeSafetensors: no tensor may be named __metadata__.');
     checkText(name);
-    if (!isSizes(value.shape) || sizeOf(value.shape) !== value.data.length) {
+    if (!isSizes(value.shape) || validSize(value.shape) !== value.data.length) {
       throw new RangeError(
         `writeSafetensors: ${name} must have a shape of size ${value.data.length}, got ${formatShape(value.shape)}.`,
       );

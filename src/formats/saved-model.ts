@@ -80,7 +80,10 @@ export interface Loaded<M = Sequential> extends SavedExtras {
 
 /** Options of {@link load} and {@link loadInto}. */
 export interface LoadOptions {
-  /** The custom functions that the model was saved with, by the same names: {@link SaveOptions.customObjects}. */
+  /**
+   * The custom functions that the model was saved with, by the same names: {@link SaveOptions.customObjects}. Names
+   * that the file does not contain have no effect.
+   */
   readonly customObjects?: CustomObjects | undefined;
 }
 
@@ -177,7 +180,8 @@ function textOf(name: string, content: Json): string {
 /**
  * Loads a {@link sequential} model from a file written by {@link save}, with its extras and training state.
  *
- * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer, an option has an unknown name, or
+ * `customObjects` is not an object
  * @throws RangeError if the file is truncated or malformed, has a newer layout or another kind of model, or needs
  * `customObjects` that are missing
  * @example
@@ -185,8 +189,7 @@ function textOf(name: string, content: Json): string {
  * load(save(model)).model.data.length; // 8
  */
 export function load(file: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Loaded {
-  checkNames('load', 'options', options, ['customObjects']);
-  const customObjects = options.customObjects;
+  const customObjects = customObjectsOf('load', options);
   return loadModel('load', 'sequential', file, customObjects, (args, fill) => {
     const [layers, { inputSize }] = args as [readonly Layer[], { inputSize?: number }];
     return buildSequential(layers, inputSize, fill);
@@ -207,8 +210,7 @@ export function load(file: Uint8Array | ArrayBuffer, options: LoadOptions = {}):
  * loadEncoderDecoder(save(model)).model.end; // 1
  */
 export function loadEncoderDecoder(file: Uint8Array | ArrayBuffer, options: LoadOptions = {}): Loaded<EncoderDecoder> {
-  checkNames('loadEncoderDecoder', 'options', options, ['customObjects']);
-  const customObjects = options.customObjects;
+  const customObjects = customObjectsOf('loadEncoderDecoder', options);
   return loadModel('loadEncoderDecoder', 'encoderDecoder', file, customObjects, ([argument], fill, size) => {
     const modelOptions = argument as EncoderDecoderOptions;
     // Every input and every layer has at least one parameter: do not build a model far larger than the file.
@@ -227,7 +229,8 @@ export function loadEncoderDecoder(file: Uint8Array | ArrayBuffer, options: Load
  * sampling, which have no effect on predictions. Without `customObjects`, custom functions are not compared.
  *
  * @param model is updated in place; not changed if the function throws
- * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer, or an option has an unknown name
+ * @throws TypeError if `file` is neither a Uint8Array nor an ArrayBuffer, an option has an unknown name, or
+ * `customObjects` is not an object
  * @throws RangeError if the file is malformed, describes another model, or its parameters do not match those of the
  * model in names and shapes
  * @example
@@ -245,9 +248,9 @@ export function loadInto(
   options: LoadOptions = {},
 ): SavedExtras {
   checkKind('loadInto', 'model', model, 'a model', 'data');
-  checkNames('loadInto', 'options', options, ['customObjects']);
+  const customObjects = customObjectsOf('loadInto', options);
   const read = openFile('loadInto', file);
-  checkSameModel(model, read, options.customObjects);
+  checkSameModel(model, read, customObjects);
   const leaves = leavesOf('loadInto', model.parameters);
   const found = leaves.map(({ path, tensor }) => takeTensor('loadInto', read.tensors, path, tensor.shape));
   checkAllTaken('loadInto', read.tensors, new Set(leaves.map(({ path }) => path)));
@@ -256,8 +259,16 @@ export function loadInto(
   return { ...rest, training: rest.training && { ...rest.training, parameters: model.data.slice() } };
 }
 
+/** @throws TypeError if an option has an unknown name, or `customObjects` is not an object */
+function customObjectsOf(where: string, options: LoadOptions): CustomObjects {
+  checkNames(where, 'options', options, ['customObjects']);
+  const { customObjects = {} } = options;
+  checkObject(where, 'customObjects', customObjects);
+  return customObjects;
+}
+
 /** @throws RangeError if the model and the file have descriptions that differ */
-function checkSameModel({ origin }: Saveable, read: Safetensors, customObjects: CustomObjects | undefined): void {
+function checkSameModel({ origin }: Saveable, read: Safetensors, customObjects: CustomObjects): void {
   const where = 'loadInto';
   const description = parse(where, read, 'bptt.model');
   if (origin === undefined || description === undefined) return;
@@ -309,7 +320,7 @@ function loadModel<M extends { readonly data: Float32Array }>(
   where: string,
   kind: string,
   file: Uint8Array | ArrayBuffer,
-  customObjects: CustomObjects | undefined,
+  customObjects: CustomObjects,
   build: (args: readonly unknown[], fill: Fill, size: number) => M,
 ): Loaded<M> {
   const read = openFile(where, file);

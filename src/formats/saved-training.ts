@@ -1,7 +1,7 @@
 /** The training state as tensors and JSON of a file. */
 
 import { joinNames, splitNames } from '../layers/nested-names';
-import { checkCount, counted } from '../tensor/shape';
+import { checkCount, checkNumber, counted } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { OptimizerState } from '../training/optimizers';
 import type { Draw, TrainingState } from '../training/training-state';
@@ -53,24 +53,27 @@ type Tensors = Readonly<Record<string, Tensor>>;
 export function readTraining(where: string, json: Json, tensors: Tensors, size: number): TrainingState {
   const record = fields(where, json);
   const step = count(where, record, 'step', 1);
+  // Every epoch has an update.
+  const epoch = count(where, record, 'epoch', 1, step);
+  const position = count(where, record, 'position', 1);
   const best = record['best'] === null ? undefined : fields(where, record['best']);
   return {
     step,
-    epoch: count(where, record, 'epoch', 1),
-    position: count(where, record, 'position', 1),
+    epoch,
+    position,
     parameters: new Float32Array(0),
     optimizer: readOptimizer(where, record, tensors, size),
     random: generatorState(where, record),
     draws: list(where, record, 'draws').map((entry): Draw => {
       const draw = fields(where, entry);
-      return { position: count(where, draw, 'position', 0), random: generatorState(where, draw) };
+      return { position: count(where, draw, 'position', 0, position), random: generatorState(where, draw) };
     }),
     losses: readLosses(where, tensors, step),
     smoothedLoss: loss(where, 'smoothedLoss', record['smoothedLoss']),
     validationLosses: list(where, record, 'validationLosses').map((value) => loss(where, 'validationLosses', value)),
     best: best && {
       loss: loss(where, 'best.loss', best['loss']),
-      epoch: count(where, best, 'epoch', 1),
+      epoch: count(where, best, 'epoch', 1, epoch),
       parameters: vectorOf(where, tensors, 'best', size),
     },
     carried: record['carries'] === true ? carriedIn(tensors) : undefined,
@@ -102,10 +105,11 @@ function fields(where: string, json: Json | undefined): JsonObject {
   return json;
 }
 
-function count(where: string, record: JsonObject, name: string, minimum: number): number {
+function count(where: string, record: JsonObject, name: string, minimum: number, maximum?: number): number {
   // `checkCount` rejects everything that is not a number.
   const value = record[name] as number;
   checkCount(where, `bptt.training.${name}`, value, minimum);
+  checkNumber(where, `bptt.training.${name}`, value, minimum, maximum);
   return value;
 }
 

@@ -4,7 +4,7 @@ import { operand, type Variable } from '../autodiff/tape';
 import { lastOf } from '../tensor/arrays';
 import { withCaller } from '../tensor/error-context';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { checkArray, checkCount, checkNames, checkSome, mismatch, outOfRange } from '../tensor/shape';
+import { checkArray, checkCount, checkFunctions, checkNames, checkSome, outOfRange } from '../tensor/shape';
 import type { IntTensor } from '../tensor/tensor';
 import type { Features, Layer, LayerContext, LayerResult, LayerState } from './layer';
 
@@ -84,10 +84,7 @@ export function checkCausal(caller: string, layers: readonly NamedLayer[], how: 
 export function checkLayers(where: string, argument: string, layers: readonly Layer[]): void {
   checkArray(where, argument, layers);
   checkSome(where, argument, layers.length, 'layer');
-  layers.forEach((layer, i) => {
-    if (typeof layer?.output !== 'function' || typeof layer.run !== 'function')
-      throw mismatch(where, `${argument}[${i}]`, 'a layer', layer);
-  });
+  layers.forEach((layer, i) => checkFunctions(where, `${argument}[${i}]`, layer, 'a layer', ['output', 'run']));
 }
 
 /** Returns a different name for each layer of a model: its own, followed by a number if a previous layer has that. */

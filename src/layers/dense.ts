@@ -49,15 +49,13 @@ export function dense(options: DenseOptions): Layer {
         activate('dense', activation, affine(x, { weight: weight!, bias: bias! })),
       ),
     }),
-    ...(activation === undefined
-      ? {
-          stepRunner: ({ resident, reserve, parameters, input, batchSize }) => {
-            const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
-            const apply = packedAffine(resident, weight, bias);
-            const output = reserve(batchSize * size);
-            return stateless(output, size, () => apply(output, input, batchSize));
-          },
-        }
-      : {}),
+    ...(!activation && {
+      stepRunner: ({ resident, reserve, parameters, input, batchSize }) => {
+        const { weight, bias } = parameters as Record<'weight' | 'bias', Tensor>;
+        const apply = packedAffine(resident, weight, bias);
+        const output = reserve(batchSize * size);
+        return stateless(output, size, () => apply(output, input, batchSize));
+      },
+    }),
   };
 }

@@ -79,19 +79,17 @@ export function recurrent(cell: Cell, options: RecurrentOptions): Layer {
       const { outputs, ...run } = runDirection(cell, own, parameters, vectors('recurrent', input), context, reverse);
       return { output: returnSequences ? outputs : run.state[cell.state[0]!]!, ...run };
     },
-    ...('forward' in cell
-      ? {
-          stepRunner: (context) => {
-            const { initial } = splitNames(context.parameters);
-            const { hiddenSize, zoneout } = own;
-            const afterForward = zoneout && expectedZoneout(context, zoneout, context.batchSize * hiddenSize);
-            return cellStepRunner(cell, context, {
-              initialState: initial && repeatedState(cell, initial, context.batchSize),
-              afterForward,
-            });
-          },
-        }
-      : {}),
+    ...('forward' in cell && {
+      stepRunner: (context) => {
+        const { initial } = splitNames(context.parameters);
+        const { hiddenSize, zoneout } = own;
+        const afterForward = zoneout && expectedZoneout(context, zoneout, context.batchSize * hiddenSize);
+        return cellStepRunner(cell, context, {
+          initialState: initial && repeatedState(cell, initial, context.batchSize),
+          afterForward,
+        });
+      },
+    }),
   };
 }
 

@@ -3,7 +3,7 @@
 import { operand } from '../autodiff/tape';
 import { mapValues } from '../tensor/named-values';
 import type { ParameterSpec } from '../tensor/parameter-spec';
-import { mismatch } from '../tensor/shape';
+import { checkFunctions } from '../tensor/shape';
 import { full, type Tensor } from '../tensor/tensor';
 import { type Features, featuresOf, type Layer } from './layer';
 
@@ -21,8 +21,7 @@ import { type Features, featuresOf, type Layer } from './layer';
  * predict(model, full([5, 1, 2], 0)).data.every((value) => value === 0); // true
  */
 export function withoutBias(layer: Layer): Layer {
-  if (typeof layer?.run !== 'function')
-    throw mismatch('withoutBias', 'layer', 'a layer such as dense({ size: 3 })', layer);
+  checkFunctions('withoutBias', 'layer', layer, 'a layer such as dense({ size: 3 })', ['output', 'run']);
   const stepRunner = layer.stepRunner;
   return {
     ...layer,

@@ -82,7 +82,7 @@ export function runInSegments(
           const { output, state: next } = runSegment(model, p.parameters, segmentInput, {
             ...options,
             state: p.states,
-            ...(seed === undefined ? {} : { sequenceRandom: createRandom(seed) }),
+            ...(seed !== undefined && { sequenceRandom: createRandom(seed) }),
             lengths: lengths && lengthsIn(lengths, from, to),
             resets: resets && sliceSteps(resets, from, to),
           });

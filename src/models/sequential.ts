@@ -95,7 +95,8 @@ export function buildSequential(layers: readonly Layer[], inputSize: number | un
  * that was trained as part of a {@link customModel}.
  *
  * @param parameters by layer and name, with the shapes of the model's parameters
- * @throws RangeError if a parameter is missing, has the wrong shape, or is not a parameter of the model
+ * @throws RangeError if a parameter is missing or has the wrong shape
+ * @throws TypeError if there is a layer or a parameter that the model does not have
  * @example
  * const network = sequential([dense({ size: 1 })], { inputSize: 2, seed: 1 });
  * const custom = customModel({ network: network.parameters }, (p, { inputs, targets }: Batch<Tensor, Tensor>) =>
@@ -119,13 +120,10 @@ export function withParameters(model: Sequential, parameters: Sequential['parame
       );
     checkShape('withParameters', path, source.shape, "of the model's shape", shape);
     target.set(source.data);
-    sources.delete(path);
   }
-  const [unknown] = sources.keys();
-  if (unknown !== undefined)
-    throw new RangeError(
-      `withParameters: the model has no parameter ${unknown}. Do the parameters belong to another model?`,
-    );
+  checkNames('withParameters', 'parameters', parameters, Object.keys(tree));
+  for (const [name, known] of Object.entries(tree))
+    checkNames('withParameters', `parameters.${name}`, parameters[name]!, Object.keys(known));
   return { ...model, parameters: tree, data };
 }
 

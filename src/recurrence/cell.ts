@@ -12,7 +12,16 @@ import { byName, mapValues } from '../tensor/named-values';
 import type { Origin } from '../tensor/origin';
 import { initializeParameters, type ParameterSpec } from '../tensor/parameter-spec';
 import { type Random, randomOrSeed } from '../tensor/random';
-import { checkCount, checkNames, checkObject, checkShape, mismatch, type Shape } from '../tensor/shape';
+import {
+  checkArray,
+  checkCount,
+  checkFunctions,
+  checkNames,
+  checkObject,
+  checkShape,
+  mismatch,
+  type Shape,
+} from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 /** The state of a cell by name, `[B, H]` each, such as `h` and `c`. */
@@ -187,8 +196,11 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
 
 /** @throws TypeError if `cell` is not a cell */
 export function checkCell(where: string, cell: Cell): void {
-  if (typeof cell?.parameters !== 'function' || !cell.state)
-    throw mismatch(where, 'cell', 'a cell, such as lstm()', cell);
+  checkFunctions(where, 'cell', cell, 'a cell, such as lstm()', [
+    'parameters',
+    typeof (cell as Partial<PointwiseCell> | undefined)?.forward === 'function' ? 'backward' : 'step',
+  ]);
+  checkArray(where, 'cell.state', cell.state);
 }
 
 /**
@@ -202,9 +214,10 @@ export function cellParameters(
 ): Readonly<Record<string, ParameterSpec>> {
   const chosen = { input: inputInitializer, recurrent: recurrentInitializer, bias: biasInitializer, gain: undefined };
   const parameters = cell.parameters(inputSize, hiddenSize);
-  checkObject(`cell ${cell.name}`, 'the parameters', parameters);
+  const where = `cell ${cell.name}`;
+  checkObject(where, 'the parameters', parameters);
   return mapValues(parameters, (parameter, name) => {
-    checkObject(`cell ${cell.name}`, name, parameter);
+    checkObject(where, name, parameter);
     return { ...parameter, initializer: chosen[parameter.role] ?? parameter.initializer };
   });
 }

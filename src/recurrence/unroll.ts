@@ -172,7 +172,7 @@ export function step<N extends string>(
  * name type will do.
  */
 function isPointwise(cell: Cell | CellFunction): cell is PointwiseCell {
-  return typeof cell !== 'function' && 'forward' in cell;
+  return 'forward' in cell;
 }
 
 /** The size of each part of the state; for a function of ops, that of its initial state. */

@@ -383,9 +383,7 @@ function fans(name: string, shape: Shape): [fanIn: number, fanOut: number] {
 }
 
 function matrix(name: string, shape: Shape): [rows: number, columns: number] {
-  const [rows, columns] = shape;
-  if (shape.length !== 2 || rows === undefined || columns === undefined) {
+  if (shape.length !== 2)
     throw outOfRange(name, 'the parameter', 'a matrix [fanIn, fanOut]', `shape ${formatShape(shape)}`);
-  }
-  return [rows, columns];
+  return shape as [number, number];
 }

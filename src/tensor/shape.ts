@@ -6,16 +6,14 @@ import { lastOf } from './arrays';
 export type Shape = readonly number[];
 
 /**
- * Returns the number of elements of a tensor of this shape.
+ * Returns the number of elements of a tensor of this shape; NaN if a length is not an integer of at least 0.
  *
  * @example
  * sizeOf([2, 3]); // 6
  */
 export function sizeOf(shape: Shape): number {
   checkArray('sizeOf', 'shape', shape);
-  let size = 1;
-  for (const length of shape) size *= typeof length === 'number' ? length : NaN;
-  return size;
+  return validSize(shape);
 }
 
 /**
@@ -167,7 +165,7 @@ export function checkIds(
 ): void {
   for (let i = start; i < end; i++) {
     const id = ids[i]!;
-    if (!(Number.isInteger(id) && id >= 0 && id < count)) {
+    if (!Number.isInteger(id) || id < 0 || id >= count) {
       const got = `${describe(quoted(id))} at index ${i - start}`;
       throw outOfRange(where, argument, `integers from 0 to ${count - 1}`, got);
     }
@@ -204,14 +202,14 @@ export function checkNumber(
   most: number = Infinity,
 ): void {
   if (!Number.isFinite(value) || value < least || value > most) {
-    const range = least > -Infinity ? `a finite number of at least ${least}` : 'a finite number';
+    const range = `a finite number${least > -Infinity ? ` of at least ${least}` : ''}`;
     throw outOfRange(where, argument, most < Infinity ? `a number from ${least} to ${most}` : range, quoted(value));
   }
 }
 
 /** @throws RangeError if `value` is not a number in [0, 1) */
 export function checkBelowOne(where: string, argument: string, value: number): void {
-  if (typeof value !== 'number' || !(value >= 0 && value < 1))
+  if (!Number.isFinite(value) || value < 0 || value >= 1)
     throw outOfRange(where, argument, 'at least 0 and less than 1', quoted(value));
 }
 
@@ -261,7 +259,7 @@ export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'function') return `the function ${value.name}`;
   if (!isObject(value)) return String(value).slice(0, 999);
-  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  const kind = {}.toString.call(value).slice('[object '.length, -1);
   if (kind !== 'Object') return `an instance of ${kind}`;
   // The wrong kind of tensor, or one from JSON.
   if ('shape' in value) return `{ shape, data: ${describe((value as Partial<{ data: unknown }>).data)} }`;
@@ -316,6 +314,28 @@ export function checkFunction(where: string, argument: string, value: unknown): 
 export function checkArray(where: string, argument: string, value: unknown): void {
   if (!Array.isArray(value) || value.includes(undefined))
     throw mismatch(where, argument, 'an array of defined elements', value);
+}
+
+/**
+ * Checks the kind of an object by its functions.
+ *
+ * @param expected the kind, with its article, for the message
+ * @param names the functions that all objects of this kind have
+ * @throws TypeError if one of them is missing
+ */
+export function checkFunctions(
+  where: string,
+  argument: string,
+  value: unknown,
+  expected: string,
+  names: readonly string[],
+): void {
+  if (
+    !names.every(
+      (name) => typeof (value as Readonly<Record<string, unknown>> | null | undefined)?.[name] === 'function',
+    )
+  )
+    throw mismatch(where, argument, expected, value);
 }
 
 /**

@@ -203,6 +203,8 @@ async function train<P extends TensorTree, B>(
 ): Promise<FitResult> {
   const { accumulate = 1, epochs = 1, onProgress, signal, checkpoint, resume } = options;
   checkCount('fit', 'accumulate', accumulate);
+  checkCount('fit', 'steps', options.steps ?? 0, 0);
+  checkCount('fit', 'epochs', epochs, 0);
   checkOptions(options);
   const data = sourceOf('fit', 'data', batches, options.steps && options.steps * accumulate);
   if (data.batchCount !== undefined) checkCount('fit', 'the number of batches', data.batchCount);
@@ -316,17 +318,7 @@ export function checkRepeatable(
     throw outOfRange('fit', argument, 'readable once per epoch', data, readOnce);
 }
 
-function checkOptions<B>({
-  steps = 0,
-  epochs = 0,
-  patience,
-  validation,
-  checkpoint,
-  onProgress,
-  signal,
-}: FitOptions<B, B>): void {
-  checkCount('fit', 'steps', steps, 0);
-  checkCount('fit', 'epochs', epochs, 0);
+function checkOptions<B>({ patience, validation, checkpoint, onProgress, signal }: FitOptions<B, B>): void {
   if (patience !== undefined) {
     checkCount('fit', 'patience', patience);
     if (!validation) throw outOfRange('fit', 'patience', 'undefined without validation', patience);
@@ -350,11 +342,13 @@ function startSession<P extends TensorTree, B>(
 ): Session<B> {
   if (resume === undefined) return openSession('fit', task, optimizer, optimizerState, optimizerState !== undefined);
   if (optimizerState) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
-  const found = (resume as Partial<TrainingState> | null)?.parameters?.length;
-  if (found !== task.data.length)
-    throw outOfRange('fit', 'resume', `of a model with ${task.data.length} parameters`, found ?? resume);
-  checkOptimizerState('fit', 'resume.optimizer', optimizer, resume.optimizer, found);
-  checkArray('fit', 'resume.draws', resume.draws);
+  const size = task.data.length;
+  for (const { parameters } of [resume ?? {}, resume?.best ?? resume ?? {}] as Partial<TrainingState>[])
+    if (parameters?.length !== size)
+      throw outOfRange('fit', 'resume', `of a model with ${size} parameters`, parameters?.length ?? resume);
+  checkOptimizerState('fit', 'resume.optimizer', optimizer, resume.optimizer, size);
+  for (const name of ['draws', 'losses', 'validationLosses'] as const)
+    checkArray('fit', `resume.${name}`, resume[name]);
   return openSession('fit', task, optimizer, copyOptimizerState(resume.optimizer), false);
 }
 
@@ -401,7 +395,7 @@ function createValidation<P extends TensorTree, B>(
     },
     isExhausted: (epoch) => epoch - (best?.epoch ?? 0) >= patience,
     restoreBest() {
-      if (best !== undefined && patience < Infinity) task.data.set(best.parameters);
+      if (best && patience < Infinity) task.data.set(best.parameters);
     },
   };
 }

@@ -6,6 +6,7 @@ import { lastOf } from '../tensor/arrays';
 import type { NoInfer } from '../tensor/no-infer';
 import {
   checkFunction,
+  checkFunctions,
   checkNames,
   checkShape,
   lengthAt,
@@ -72,7 +73,7 @@ export function measure<Y extends Tensor | IntTensor, R>(
   checkEither('measure', 'targets', targets);
   checkNames('measure', 'options', options, ['mask', 'lengths']);
   const measurement = metric.start();
-  checkFunction('measure', 'metric.start().add', measurement?.add);
+  checkFunctions('measure', 'metric.start()', measurement, 'a measurement', ['add', 'result']);
   measurement.add(outputs, targets, options);
   return measurement.result();
 }

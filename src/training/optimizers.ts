@@ -21,12 +21,12 @@ import {
   checkArray,
   checkBelowOne,
   checkCount,
+  checkFunctions,
   checkKind,
   checkNames,
   checkNumber,
   counted,
   describe,
-  mismatch,
   outOfRange,
   type Shape,
 } from '../tensor/shape';
@@ -154,8 +154,7 @@ export function withRate(
 
 /** @throws TypeError if `optimizer` is not an {@link Optimizer} */
 export function checkOptimizer(where: string, argument: string, optimizer: Optimizer): void {
-  if (typeof optimizer?.update !== 'function')
-    throw mismatch(where, argument, 'an optimizer, such as adam()', optimizer);
+  checkFunctions(where, argument, optimizer, 'an optimizer, such as adam()', ['update']);
 }
 
 /** The options of {@link sgd}. */

@@ -10,7 +10,7 @@ import { withCaller } from '../tensor/error-context';
 import { mapValues } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import { createRandom, type Random, randomBits, seeded } from '../tensor/random';
-import { checkCount, checkFunction, checkKind, checkNames, checkShape, outOfRange } from '../tensor/shape';
+import { checkCount, checkFunction, checkFunctions, checkNames, checkShape, outOfRange } from '../tensor/shape';
 import { concatSteps } from '../tensor/step-ranges';
 import {
   checkIntTensor,
@@ -264,7 +264,7 @@ export function trainOn<Y extends Tensor | IntTensor>(
   trainer: StreamTrainer<Y>,
   steps: StreamSteps<NoInfer<Y>>,
 ): StreamUpdate {
-  checkKind('trainOn', 'trainer', trainer, 'a trainer, as truncatedBptt returns', 'feed');
+  checkFunctions('trainOn', 'trainer', trainer, 'a trainer, as truncatedBptt returns', ['feed']);
   return trainer.feed(steps);
 }
 

@@ -4,11 +4,12 @@ import { type AsyncBatches, type Batch, type Batches, sourceOf } from '../data/d
 import type { CustomObjects } from '../formats/description';
 import type { Sequential } from '../models/sequential';
 import { isArrayOf } from '../tensor/arrays';
+import { byName } from '../tensor/named-values';
 import type { NoInfer } from '../tensor/no-infer';
 import {
   checkCount,
   checkFunction,
-  checkKind,
+  checkFunctions,
   checkNames,
   checkNumber,
   checkObject,
@@ -24,7 +25,16 @@ import { checkRepeatable, type FitOptions, type FitResult, type SequentialFitOpt
 import { iteratorOf } from '../training/training-state';
 import { describeValue } from './description';
 import { listen, listenToMessages, post, type WorkerLike } from './post';
-import type { Call, End, Next, PostedError, Reply, Request, Start } from './protocol';
+import {
+  type Call,
+  type End,
+  type Next,
+  type PostedError,
+  plainOptions,
+  type Reply,
+  type Request,
+  type Start,
+} from './protocol';
 
 /** The options of {@link fitInWorker} in addition to those of {@link fit}. */
 export interface WorkerOptions {
@@ -84,23 +94,16 @@ export async function fitInWorker(
   options: AnyOptions,
 ): Promise<FitResult> {
   const where = 'fitInWorker';
-  checkKind(where, 'worker', worker, 'a worker', 'postMessage');
+  checkFunctions(where, 'worker', worker, 'a worker', ['postMessage']);
   if (!model?.parameters || !isArrayOf('Float32Array', model.data)) throw mismatch(where, 'model', 'a model', model);
   checkNames(where, 'options', options, [
     'optimizer',
-    'epochs',
-    'steps',
-    'accumulate',
-    'seed',
+    ...plainOptions,
     'validation',
-    'patience',
-    'optimizerState',
     'onProgress',
     'checkpoint',
-    'resume',
     'signal',
     'loss',
-    'carryState',
     'run',
     'customObjects',
     'timeout',
@@ -170,7 +173,8 @@ function createHost(where: string, model: AnyModel, data: AnyData, options: AnyO
         return {
           described,
           parameters: model.data,
-          options: plainOptions(options),
+          // Every name has the value of its option.
+          options: byName(plainOptions, (name) => options[name]) as Start['options'],
           every: checkpoint?.every,
           reports: onProgress !== undefined || signal !== undefined,
           data: { batchCount: readers.data.batchCount },
@@ -188,20 +192,6 @@ function createHost(where: string, model: AnyModel, data: AnyData, options: AnyO
       for (const reader of Object.values(readers)) reader?.close().catch(() => undefined);
     },
   };
-}
-
-/** The options that are posted as they are. */
-function plainOptions({
-  epochs,
-  steps,
-  accumulate,
-  seed,
-  patience,
-  carryState,
-  optimizerState,
-  resume,
-}: AnyOptions): Start['options'] {
-  return { epochs, steps, accumulate, seed, patience, carryState, optimizerState, resume };
 }
 
 /** Data that is read for the worker. */

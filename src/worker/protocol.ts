@@ -48,7 +48,17 @@ export interface End {
 /** An error. Engines differ in how they copy errors. */
 export type PostedError = Readonly<Record<'name' | 'message' | 'stack', string>>;
 
-type PlainOption = 'epochs' | 'steps' | 'accumulate' | 'seed' | 'patience' | 'carryState' | 'optimizerState' | 'resume';
+/** The options that are posted as they are. */
+export const plainOptions = [
+  'epochs',
+  'steps',
+  'accumulate',
+  'seed',
+  'patience',
+  'carryState',
+  'optimizerState',
+  'resume',
+] as const;
 
 /** The model, the options and the data of a training. */
 export interface Start {
@@ -56,7 +66,7 @@ export interface Start {
   readonly described: Readonly<Record<'model' | 'optimizer' | 'loss' | 'run', unknown>>;
   readonly parameters: Float32Array;
   /** The options without functions; undefined if they are not given. */
-  readonly options: { readonly [N in PlainOption]: SequentialFitOptions[N] | undefined };
+  readonly options: { readonly [N in (typeof plainOptions)[number]]: SequentialFitOptions[N] | undefined };
   /** The number of updates between checkpoints. */
   readonly every: number | undefined;
   /** Whether the client must get every progress: to report it, or because it can abort. */

@@ -6,7 +6,7 @@ import { type CustomObjects, known } from '../formats/description';
 import type { Layer } from '../layers/layer';
 import { buildSequential, type Fill } from '../models/sequential';
 import { mapPlan } from '../tensor/parameter-spec';
-import { checkKind, checkNames, checkObject, isObject } from '../tensor/shape';
+import { checkFunctions, checkNames, checkObject, isObject } from '../tensor/shape';
 import { full } from '../tensor/tensor';
 import type { TensorTree } from '../tensor/tree';
 import { version } from '../tensor/version';
@@ -55,7 +55,7 @@ export function serveTraining(options: ServeOptions = {}): void {
   checkNames('serveTraining', 'options', options, ['customObjects', 'port']);
   const { customObjects = {}, port = workerScope() } = options;
   checkObject('serveTraining', 'customObjects', customObjects);
-  checkKind('serveTraining', 'port', port, 'a port', 'postMessage');
+  checkFunctions('serveTraining', 'port', port, 'a port', ['postMessage']);
   const names = { ...known(), ...plainFunctions(), ...makers(), ...customObjects };
   const lock = holdLock();
   let queue = Promise.resolve();

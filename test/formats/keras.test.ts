@@ -123,7 +123,14 @@ describe('fromKeras', () => {
 
   it('loads safetensors with the integers of seed generators and optimizers, and reports what it ignores', () => {
     const { tensors } = readSafetensors(bytesOf('tagger.safetensors'));
-    const entries = Object.entries({ ...tensors, 'optimizer/learning_rate': full([], 0.001) });
+    // Files have the first path; the others are `path` of the variables of optimizers.
+    const state = {
+      'optimizer/learning_rate': full([], 0.001),
+      'adam/learning_rate': full([], 0.001),
+      'adamw/sequential_lstm_lstm_cell_kernel_momentum': full([2], 0.5),
+      'rmsprop/embedding_embeddings_velocity': full([2], 0.5),
+    };
+    const entries = Object.entries({ ...tensors, ...state });
     let offset = 8;
     const header: Record<string, object> = {
       'seed_generator/seed_generator_state': { dtype: 'U32', shape: [2], data_offsets: [0, 8] },
@@ -138,8 +145,12 @@ describe('fromKeras', () => {
     const read = readSafetensors(Uint8Array.from([...file, ...parts.flatMap((part) => [...part])]));
     expect(read.others).toEqual(['seed_generator/seed_generator_state']);
     const model = sequential(layers, { seed: 3 });
-    expect(fromKeras(model, read.tensors)).toEqual({ ignored: ['optimizer/learning_rate'] });
+    expect(fromKeras(model, read.tensors)).toEqual({ ignored: Object.keys(state) });
     expectOutputs(model, 'tagger');
+    // No optimizer.
+    expect(() => fromKeras(model, { ...tensors, 'adapter/kernel': full([2], 1) })).toThrow(
+      'fromKeras: no layer uses the weights adapter/kernel.',
+    );
   });
 
   it.each([

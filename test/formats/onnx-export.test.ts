@@ -148,3 +148,12 @@ it('custom layers, cells, activations and scores throw an error that names the l
     'exportOnnx: attentionPooling: a custom score has no ONNX form.',
   );
 });
+
+it('a shape of 0 elements with data is rejected, instead of a loop without end', () => {
+  const model = modelOf(recurrent(lstm(), { hiddenSize: 2 }));
+  const weightIh = { shape: [2, 0], data: model.parameters['lstm']!['weightIh']!.data };
+  const parameters = { lstm: { ...model.parameters['lstm'], weightIh } };
+  expect(() => exportOnnx({ ...model, parameters })).toThrow(
+    new RangeError('exportOnnx: lstm.weightIh must be of size 0, as its shape is [2, 0], got 16.'),
+  );
+});

@@ -584,6 +584,12 @@ describe('the training state', () => {
       [{ draws: [{ position: 0, random: [0, 0, 0, 0] }] }, 'that are not all 0'],
       [{ draws: [{ position: -1, random: [1, 2, 3, 4] }] }, 'bptt.training.position must be an integer of at least 0'],
       [{ epoch: 0 }, 'bptt.training.epoch must be an integer of at least 1'],
+      [{ epoch: 2 }, 'load: bptt.training.epoch must be a number from 1 to 1, got 2.'],
+      [
+        { draws: [{ position: 1e9, random: [1, 2, 3, 4] }] },
+        'load: bptt.training.position must be a number from 0 to 1, got 1000000000.',
+      ],
+      [{ best: { loss: '1', epoch: 2 } }, 'load: bptt.training.epoch must be a number from 1 to 1, got 2.'],
       [{ epoch: '1' }, 'bptt.training.epoch must be an integer of at least 1'],
       [{ position: -3 }, 'bptt.training.position must be an integer of at least 1'],
       [{ optimizerStep: -1 }, 'bptt.training.optimizerStep must be an integer of at least 0'],
@@ -621,6 +627,21 @@ it('errors name the public function that was called', () => {
   expect(() => loadInto(small(), save(small()), { customObject: {} } as LoadOptions)).toThrow(
     new TypeError('loadInto: options must have only customObjects, got customObject.'),
   );
+  for (const [customObjects, got] of [
+    [3, '3'],
+    [null, 'null'],
+    [[small], 'an array'],
+  ] as [never, string][]) {
+    const expected = `customObjects must be an object, got ${got}.`;
+    expect(() => save(small(), { customObjects })).toThrow(new TypeError(`save: ${expected}`));
+    expect(() => load(save(small()), { customObjects })).toThrow(new TypeError(`load: ${expected}`));
+    expect(() => loadEncoderDecoder(save(small()), { customObjects })).toThrow(
+      new TypeError(`loadEncoderDecoder: ${expected}`),
+    );
+    expect(() => loadInto(small(), save(small()), { customObjects })).toThrow(new TypeError(`loadInto: ${expected}`));
+  }
+  const unused = { unused: () => undefined };
+  expect(load(save(small()), { customObjects: unused }).model.data).toEqual(small().data);
   const reserved = customModel({ 'training/x': tensor(1) }, (p) => p['training/x']);
   expect(() => save(reserved)).toThrow('save: the path of a parameter must not start with training/, got training/x.');
   const unsavable = customModel({ '\ud800': tensor(1) }, (p) => p['\ud800']);

@@ -18,6 +18,7 @@ import {
   intTensor,
   lstm,
   meanSquaredError,
+  measure,
   predict,
   recurrent,
   residual,
@@ -28,9 +29,11 @@ import {
   stream,
   tensor,
   toTensor,
+  trainOn,
   uniformNumber,
   type Variable,
   valueAndGradient,
+  withoutBias,
   zeros,
 } from 'bptt';
 import { describe, expect, it } from 'vitest';
@@ -54,6 +57,28 @@ describe('arguments', () => {
       'a layer as a cell',
       'recurrent: cell must be a cell, such as lstm(), got an object with name, origin, causal, output, parameters, run, stepRunner.',
       () => wrongly(recurrent, dense({ size: 2 }), { hiddenSize: 2 }),
+    ],
+    [
+      'a cell whose state is not an array',
+      'recurrent: cell.state must be an array of defined elements, got h.',
+      () => wrongly(recurrent, { ...lstm(), state: 'h' }, { hiddenSize: 2 }),
+    ],
+    [
+      'a pointwise cell without a backward function',
+      'recurrent: cell must be a cell, such as lstm(), got an object with name, origin, state, gates, savedBlocks, ' +
+        'vectorParameters, separateProducts, parameters, forward.',
+      () => wrongly(recurrent, { ...lstm(), backward: 3 }, { hiddenSize: 2 }),
+    ],
+    [
+      'a pointwise cell whose forward is not a function',
+      'recurrent: cell must be a cell, such as lstm(), got an object with name, origin, state, gates, savedBlocks, ' +
+        'vectorParameters, separateProducts, parameters, forward.',
+      () => wrongly(recurrent, { ...lstm(), forward: 3 }, { hiddenSize: 2 }),
+    ],
+    [
+      'a cell of ops without a step',
+      'recurrent: cell must be a cell, such as lstm(), got an object with name, state, parameters.',
+      () => wrongly(recurrent, { name: 'own', state: ['h'], parameters: () => ({}) }, { hiddenSize: 2 }),
     ],
     [
       'a cell that returns no parameters',
@@ -99,6 +124,32 @@ describe('arguments', () => {
       'a maker that was not called as a score',
       'attentionPooling: score must be a score, such as dotScore(), got the function additiveScore.',
       () => wrongly(attentionPooling, { score: additiveScore }),
+    ],
+    [
+      'a score without keys',
+      'attentionPooling: score must be a score, such as dotScore(), got an object with name, origin, parameters, ' +
+        'keys, scores.',
+      () => wrongly(attentionPooling, { score: { ...additiveScore({ size: 2 }), keys: {} } }),
+    ],
+    [
+      'a layer that does not run',
+      'withoutBias: layer must be a layer such as dense({ size: 3 }), got an object with output.',
+      () => wrongly(withoutBias, { output: () => undefined }),
+    ],
+    [
+      'a trainer without feed',
+      'trainOn: trainer must be a trainer, as truncatedBptt returns, got an object with feed.',
+      () => wrongly(trainOn, { feed: {} }, {}),
+    ],
+    [
+      'a metric that starts no measurement',
+      'measure: metric.start() must be a measurement, got an object with add.',
+      () => wrongly(measure, { start: () => ({ add: () => undefined }) }, x, x),
+    ],
+    [
+      'a metric without start',
+      'evaluate: metrics.own must be a function, got an object with name.',
+      () => wrongly(evaluate, model, data, { loss: meanSquaredError, metrics: { own: { name: 'own' } } }),
     ],
     [
       'a cell as a layer',

@@ -244,7 +244,14 @@ it('withParameters turns a part of a custom model into a separate model', async 
     }),
   ).toThrow('withParameters: dense.weight must be of size 3, as its shape is [3, 1], got 2.');
   expect(() => withParameters(network, { ...network.parameters, more: { bias: tensor([1]) } })).toThrow(
-    'withParameters: the model has no parameter more.bias.',
+    new TypeError('withParameters: parameters must have only gru, dense, got more.'),
+  );
+  expect(() => withParameters(network, { ...network.parameters, empty: {} })).toThrow(
+    new TypeError('withParameters: parameters must have only gru, dense, got empty.'),
+  );
+  const unknown = { ...network.parameters['gru'], weight: tensor([1]) };
+  expect(() => withParameters(network, { ...network.parameters, gru: unknown })).toThrow(
+    new TypeError('withParameters: parameters.gru must have only weightIh, weightHh, bias, biasHn, got weight.'),
   );
   expect(() =>
     withParameters(network, { ...network.parameters, dense: { weight: full([3, 2], 0), bias: full([2], 0) } }),

@@ -229,10 +229,21 @@ describe('resumed fit', () => {
     for (const [name, kind] of [
       ['optimizer', 'an optimizer state'],
       ['draws', 'an array of defined elements'],
+      ['losses', 'an array of defined elements'],
+      ['validationLosses', 'an array of defined elements'],
     ] as const)
       await expect(fit(unchanged, shuffled, { ...options, resume: { ...first!, [name]: undefined } })).rejects.toThrow(
         new TypeError(`fit: resume.${name} must be ${kind}, got undefined.`),
       );
+    const size = unchanged.data.length;
+    for (const [best, got] of [
+      [{ loss: 1, epoch: 1 }, 'an object with'],
+      [{ loss: 1, epoch: 1, parameters: new Float32Array(3) }, '3.'],
+      ['x', 'an object with'],
+    ] as const)
+      await expect(
+        fit(unchanged, shuffled, { ...options, resume: { ...first!, best: best as TrainingState['best'] } }),
+      ).rejects.toThrow(`fit: resume must be of a model with ${size} parameters, got ${got}`);
     const validation = 'data' as unknown as Dataset<Batch<IntTensor>>;
     await expect(fit(unchanged, shuffled, { ...options, validation, resume: first })).rejects.toThrow(
       'fit: validation must be a dataset',

@@ -27,10 +27,11 @@ export interface LayerWeights {
 
 /**
  * Whether a path belongs to an optimizer, a metric, a random generator or the sample count of a Normalization, which
- * prediction does not need.
+ * prediction does not need. The variables of an optimizer are below `optimizer` in files; their own paths start with
+ * its name, as in `adamw/learning_rate`.
  */
 export const isTrainingState = (path: string): boolean =>
-  /^(optimizer(_weights)?|metrics|loss_tracker)[/\\]|seed_generator/.test(path) ||
+  /^((optimizer|n?ada[dfgm])\w*|metrics|loss_tracker|rmsprop|sgd)[/\\]|seed_generator/.test(path) ||
   /\bnormalization(_\d+)?[/\\]vars[/\\]2\b|[/\\]count(:\d+)?$/.test(path);
 
 /** A weight below a layer: the names between the layer and its role. */

@@ -9,7 +9,7 @@ import { splitNames } from '../../layers/nested-names';
 import { layerOriginOf, scoreOriginOf } from '../../layers/origins';
 import { checkModel, type Sequential } from '../../models/sequential';
 import { checkNames } from '../../tensor/shape';
-import { full } from '../../tensor/tensor';
+import { checkTensor, full } from '../../tensor/tensor';
 import { version } from '../../tensor/version';
 import type { Bytes } from '../file-bytes';
 import type { Part } from '../parts';
@@ -49,7 +49,7 @@ const irVersion = 8;
  * @param options additional inputs and outputs
  * @returns the bytes of the `.onnx` file
  * @throws RangeError if the model has a custom layer, cell, activation or attention score, or windows that have no ONNX
- *   form or cannot have lengths; the message names the layer
+ *   form or cannot have lengths, or a parameter does not have the size of its shape; the message names the layer
  * @example
  * const layers = [embedding({ vocabularySize: 9, size: 4 }), recurrent(lstm(), { hiddenSize: 8 }), dense({ size: 9 })];
  * exportOnnx(sequential(layers), { lengths: true }) instanceof Uint8Array; // true
@@ -57,6 +57,10 @@ const irVersion = 8;
 export function exportOnnx(model: Sequential, options: ExportOnnxOptions = {}): Bytes {
   checkModel('exportOnnx', model);
   checkNames('exportOnnx', 'options', options, ['lengths', 'state']);
+  // Shapes that do not fit the data would give wrong weights, or a loop without end.
+  for (const [layer, parameters] of Object.entries(model.parameters))
+    for (const [name, parameter] of Object.entries(parameters))
+      checkTensor('exportOnnx', `${layer}.${name}`, parameter);
   const { lengths = false, state: carriesState = false } = options;
   const builder = createBuilder();
   const shape = add(builder, 'Shape', ['inputs']);
