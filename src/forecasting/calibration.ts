@@ -21,9 +21,7 @@ const mostHeld = 512;
 
 /** The held-out windows in batches, evenly thinned. */
 export function heldBatches(plan: FeaturePlan, held: readonly WindowOrigin[]): Windows[] {
-  return inBatches(thinned(held, ({ of, at }) => ageOf(of.series, at), mostHeld)).map((origins) =>
-    windowsOf(plan, origins, 0),
-  );
+  return inBatches(thinned(held, ageOf, mostHeld)).map((origins) => windowsOf(plan, origins, 0));
 }
 
 /** At most `most` of the items, evenly spaced from the oldest to the latest. */
@@ -38,7 +36,7 @@ const inBatches = <T>(items: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(items.length / 64) }, (_, i) => items.slice(64 * i, 64 * (i + 1)));
 
 /** The number of steps from an origin to the end of its series. */
-const ageOf = ({ values }: CheckedSeries, at: number): number => values.length - 1 - at;
+const ageOf = ({ of, at }: WindowOrigin): number => of.series.values.length - 1 - at;
 
 /** The last step before a forecast of a series. */
 interface Origin {
@@ -76,7 +74,7 @@ function scoresAt(
       Array.from(of.values.subarray(length, length + steps), (value, k) => ({
         score: coverageScore(distribution, quantileOf(k, b), scaled(scaler, value), scaler.scale),
         age: age - 1 - k,
-      })).filter(({ score }) => !Number.isNaN(score)),
+      })).filter(({ score }) => score >= 0),
     );
   });
 }
@@ -90,12 +88,13 @@ function statesAt(
 ): (Origin & { readonly state: ForecastState })[] {
   const { horizon } = fitted.forecaster;
   const ages = [...new Set(origins.map(({ age }) => age))].sort((a, b) => b - a);
-  // The values before the first origin may be too few to scale a series that was not in the training.
-  const scalers = Object.fromEntries(series.map((each) => [each.name, scalerOf(where, fitted, each)]));
   let states: readonly ForecastState[] | undefined;
   return ages.flatMap((age) => {
-    const parts = series.map((each, i) => partOf(each, states?.[i]?.length ?? 0, each.values.length - age, horizon));
-    const after = observeChecked(where, { ...fitted, scalers }, parts, states);
+    const parts = series.map((each, i) => {
+      const from = states?.[i]?.length ?? 0;
+      return partOf(each, from, Math.max(from, each.values.length - age), horizon);
+    });
+    const after = observeChecked(where, fitted, parts, states);
     states = after;
     return origins
       .filter((origin) => origin.age === age)
@@ -104,28 +103,37 @@ function statesAt(
 }
 
 /** The steps of a series from `from` up to, but not including, `to`, with future covariates of the horizon. */
-const partOf = (series: CheckedSeries, from: number, to: number, horizon: number): CheckedSeries => ({
-  ...series,
-  start: from === 0 ? series.start : undefined,
-  values: series.values.subarray(from, Math.max(from, to)),
-  past: series.past.map((values) => values.subarray(from, Math.max(from, to))),
-  future: series.future.map((values) => values.subarray(from, Math.max(from, to) + horizon)),
-});
+function partOf(series: CheckedSeries, from: number, to: number, horizon: number): CheckedSeries {
+  const part = (values: Float64Array): Float64Array => values.subarray(from, to);
+  return {
+    ...series,
+    start: from ? undefined : series.start,
+    values: part(series.values),
+    past: series.past.map(part),
+    future: series.future.map((values) => values.subarray(from, to + horizon)),
+  };
+}
 
 /** Factors beyond these limits mean that the model is wrong, not its intervals. */
 const leastFactor = 0.25;
 const mostFactor = 4;
 
 /**
- * The score that a fraction of the weight, `level`, does not exceed. There are no limits for point forecasts, of which
- * the model predicts no intervals.
+ * The score that 80 % of the weight of new scores will not exceed. There are no limits for point forecasts, of which the
+ * model predicts no intervals.
+ *
+ * @param horizons the number of horizons of the scores, on which the factor is chosen: the fewer, the more of the scores
+ * it must contain. For n independent scores, that is 0.8 (1 + 1/n) of them (Romano et al., 2019); scores of one horizon
+ * depend on each other, and the summand was chosen on the earlier period of the example "forecasting". Intervals of
+ * counts contain their limits, so they need no correction.
  */
 function factorOf(
   scores: readonly HeldScore[],
-  { forecaster }: FittedForecaster,
-  level: number,
+  forecaster: Forecaster,
+  horizons: number,
   weightOf: (age: number) => number,
 ): number {
+  const level = 0.8 + (isCount(forecaster) ? 0 : 0.1 / (1 + horizons));
   const sorted = [...scores].sort((a, b) => a.score - b.score);
   const total = sorted.reduce((sum, { age }) => sum + weightOf(age), 0);
   let weight = 0;
@@ -139,15 +147,6 @@ function factorOf(
 
 const isPoint = ({ distribution }: Forecaster): boolean => distribution.name === 'point';
 const isCount = ({ distribution }: Forecaster): boolean => distribution.name === 'negativeBinomial';
-
-/**
- * The fraction of the scores of this number of horizons that the factor contains, so that it contains new values with a
- * probability of 0.8. For n independent scores, it is 0.8 (1 + 1/n) (Romano et al., 2019); scores of one horizon depend
- * on each other, and the summand was chosen on the earlier period of the example "forecasting". Intervals of counts
- * contain their limits, so they need no correction.
- */
-const levelFor = (horizons: number, forecaster: Forecaster): number =>
-  isCount(forecaster) ? 0.8 : 0.8 + 0.1 / (1 + horizons);
 
 /** The number of held-out windows without overlap at which the calibration counts half. */
 const priorWindows = 10;
@@ -165,10 +164,10 @@ export function calibrate(
   const { forecaster } = fitted;
   // The intervals of counts contain their limits, so the correct ones cover more than 80 %.
   if (isCount(forecaster)) return 1;
-  const origins = held.map(({ of, at }) => ({ of: of.series, age: ageOf(of.series, at) }));
+  const origins = held.map((each) => ({ of: each.of.series, age: ageOf(each) }));
   const scores = scoresAt(where, fitted, series, origins, mostHeld);
   const windows = new Set(held.map(({ of, at }) => `${of.series.name}/${Math.floor(at / forecaster.horizon)}`)).size;
-  const factor = factorOf(scores, fitted, levelFor(windows, forecaster), () => 1);
+  const factor = factorOf(scores, forecaster, windows, () => 1);
   if (isPoint(forecaster)) return factor;
   return scores.length < 20 ? 1 : factor ** (windows / (windows + priorWindows));
 }
@@ -228,12 +227,13 @@ export function recalibrate(
   // Older scores would count less than 2 %.
   const used = Math.min(heldOut, 6 * halfLife * forecaster.horizon);
   const origins = checked.flatMap((of) => Array.from({ length: used }, (_, i) => ({ of, age: used - i })));
-  const scores = scoresAt(where, fitted, checked, origins, mostRecent);
-  if (scores.length === 0) return { ...fitted, calibration: trainedCalibration };
+  // The values before the first origin may be too few to scale a series that was not in the training.
+  const scalers = Object.fromEntries(checked.map((each) => [each.name, scalerOf(where, fitted, each)]));
+  const scores = scoresAt(where, { ...fitted, scalers }, checked, origins, mostRecent);
   const weightOf = (age: number): number => 0.5 ** (age / (halfLife * forecaster.horizon));
   const ages = new Set(scores.map(({ age }) => age));
   const horizons = [...ages].reduce((sum, age) => sum + weightOf(age), 0) / forecaster.horizon;
-  const recent = factorOf(scores, fitted, levelFor(horizons, forecaster), weightOf);
+  const recent = factorOf(scores, forecaster, horizons, weightOf);
   // A training without validation steps has no calibration of point forecasts.
   if (isPoint(forecaster) && trainedCalibration === 1) return { ...fitted, calibration: recent };
   const share = horizons / (horizons + priorHorizons);

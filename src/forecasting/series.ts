@@ -1,5 +1,6 @@
 /** Time series with covariates, and their checks. */
 
+import { isAnyArray } from '../tensor/arrays';
 import {
   checkArray,
   checkNames,
@@ -188,7 +189,7 @@ function columnOf(label: string, name: string, column: ArrayLike<number>, length
 }
 
 function checkColumn(label: string, name: string, column: unknown): asserts column is ArrayLike<number> {
-  if (!Array.isArray(column) && !(ArrayBuffer.isView(column) && 'length' in column))
+  if (!isAnyArray(column))
     throw new TypeError(`${label}, column ${name}: must be an array of numbers, got ${describe(column)}.`);
 }
 
