@@ -119,13 +119,13 @@ const leastFactor = 0.25;
 const mostFactor = 4;
 
 /**
- * The score that 80 % of the weight of new scores will not exceed. There are no limits for point forecasts, of which the
- * model predicts no intervals.
+ * The score that 80 % of the weight of new scores will not exceed. There are no limits for point forecasts, of which
+ * the model predicts no intervals.
  *
- * @param horizons the number of horizons of the scores, on which the factor is chosen: the fewer, the more of the scores
- * it must contain. For n independent scores, that is 0.8 (1 + 1/n) of them (Romano et al., 2019); scores of one horizon
- * depend on each other, and the summand was chosen on the earlier period of the example "forecasting". Intervals of
- * counts contain their limits, so they need no correction.
+ * @param horizons the number of horizons of the scores: the fewer, the more scores the factor must contain. For n
+ * independent scores, that is 0.8 (1 + 1/n) of them (Romano et al., 2019); scores of one horizon depend on each other,
+ * and the summand was chosen on the earlier period of the example "forecasting". Intervals of counts contain their
+ * limits, so they need no correction.
  */
 function factorOf(
   scores: readonly HeldScore[],
