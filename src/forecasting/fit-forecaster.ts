@@ -14,7 +14,17 @@ import {
 } from '../index';
 import type { Complete } from '../tensor/complete';
 import { attributed } from '../tensor/error-context';
-import { checkCount, checkFunction, checkKind, checkNames, checkNumber, counted, outOfRange } from '../tensor/shape';
+import {
+  checkArray,
+  checkCount,
+  checkFunction,
+  checkKind,
+  checkNames,
+  checkNumber,
+  checkObject,
+  counted,
+  outOfRange,
+} from '../tensor/shape';
 import { calibrate, heldBatches } from './calibration';
 import { checkDistribution } from './distributions';
 import { type FeaturePlan, mainSeason } from './features';
@@ -70,8 +80,19 @@ export interface FittedForecaster extends FeaturePlan {
 /** @throws TypeError if `fitted` is not a {@link FittedForecaster} */
 export function checkFitted(where: string, fitted: FittedForecaster): void {
   checkKind(where, 'fitted', fitted, 'a trained forecaster, as fitForecaster returns', 'scalers');
-  // JSON has no functions.
-  checkDistribution(where, 'fitted.forecaster.distribution', fitted.forecaster?.distribution);
+  checkForecaster(where, 'fitted.forecaster', fitted.forecaster);
+  for (const name of ['schema', 'covariates', 'scalers'] as const) checkObject(where, `fitted.${name}`, fitted[name]);
+  for (const name of ['past', 'future', 'numbers', 'cycles'] as const)
+    checkArray(where, `fitted.schema.${name}`, fitted.schema[name]);
+  checkObject(where, 'fitted.schema.categories', fitted.schema.categories);
+  checkArray(where, 'fitted.members', fitted.members);
+}
+
+/** @throws TypeError if `forecaster` is not a {@link Forecaster} */
+function checkForecaster(where: string, argument: string, forecaster: Forecaster): void {
+  checkKind(where, argument, forecaster, 'a forecaster, as forecaster returns', 'linearSkip');
+  checkArray(where, `${argument}.seasons`, forecaster.seasons);
+  checkDistribution(where, `${argument}.distribution`, forecaster.distribution);
 }
 
 /**
@@ -93,7 +114,7 @@ export async function fitForecaster(
   options: FitForecasterOptions = {},
 ): Promise<FittedForecaster> {
   const where = 'fitForecaster';
-  checkKind(where, 'forecaster', forecaster, 'a forecaster, as forecaster returns', 'linearSkip');
+  checkForecaster(where, 'forecaster', forecaster);
   checkNames(where, 'options', options, [
     'steps',
     'batchSize',

@@ -264,11 +264,11 @@ it('the Box–Cox transformation has the exponent of SciPy, from 0 to 1', () => 
   const waves = (of: (t: number) => number) => Array.from({ length: 24 }, (_, t) => of(t));
   // scipy.stats.boxcox_normmax(values, method='mle')
   const first = scalerOf(waves((t) => (1 + 0.05 * t + 0.3 * Math.sin(1.7 * t)) ** 2.5));
-  expect(first.power).toBeCloseTo(0.2304866, 3);
-  expect(first.offset).toBeCloseTo(1.2738205, 2);
-  expect(first.scale).toBeCloseTo(0.8418602, 2);
-  expect(scalerOf(waves((t) => 2 + Math.sin(1.7 * t))).power).toBeCloseTo(0.6606915, 3);
-  expect(scalerOf(waves((t) => Math.exp(2 * Math.sin(1.7 * t) ** 3))).power).toBeCloseTo(0, 5);
+  expect(first.power).toBeCloseTo(0.2304866, 5);
+  expect(first.offset).toBeCloseTo(1.2738205, 4);
+  expect(first.scale).toBeCloseTo(0.8418602, 4);
+  expect(scalerOf(waves((t) => 2 + Math.sin(1.7 * t))).power).toBeCloseTo(0.6606915, 5);
+  expect(scalerOf(waves((t) => Math.exp(2 * Math.sin(1.7 * t) ** 3))).power).toBe(0);
   for (const value of [0.01, 1, 30]) expect(unscaleValue(first, scaleValue(first, value))).toBeCloseTo(value, 10);
   // Below the range of the transformation.
   expect(unscaleValue(first, -50)).toBe(0);

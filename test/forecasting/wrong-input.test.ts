@@ -412,8 +412,25 @@ it('backtest rejects series that are too short for its origins', async () => {
   );
 });
 
-it('forecasters whose distribution lacks a function are rejected', async () => {
+it('forecasters that lack a part are rejected', async () => {
   const fitted = await fitForecaster(plain, [good], { steps: 1 });
+  const { distribution } = plain;
+  const parts: readonly [object, string][] = [
+    [{ members: undefined }, 'fitted.members must be an array of defined elements, got undefined.'],
+    [{ schema: undefined }, 'fitted.schema must be an object, got undefined.'],
+    [{ schema: { ...fitted.schema, past: 3 } }, 'fitted.schema.past must be an array of defined elements, got 3.'],
+    [{ covariates: [] }, 'fitted.covariates must be an object, got an array.'],
+    [{ forecaster: 'x' }, 'fitted.forecaster must be a forecaster, as forecaster returns, got x.'],
+  ];
+  for (const [part, message] of parts)
+    for (const [name, call] of Object.entries({ forecast, observe, recalibrate, scoreAnomalies }))
+      expect(() => call({ ...fitted, ...part }, [good] as never, { heldOut: 8 } as never)).toThrow(
+        new TypeError(`${name}: ${message}`),
+      );
+  expect(() => saveForecaster({ ...fitted, members: 3 as never })).toThrow(
+    new TypeError('saveForecaster: fitted.members must be an array of defined elements, got 3.'),
+  );
+  // JSON has no functions.
   const cloned = JSON.parse(JSON.stringify(fitted)) as typeof fitted;
   for (const [name, call] of Object.entries({ forecast, observe, recalibrate, scoreAnomalies, saveForecaster }))
     expect(() => call(cloned, [good] as never, { heldOut: 8 } as never)).toThrow(
@@ -422,7 +439,18 @@ it('forecasters whose distribution lacks a function are rejected', async () => {
           'size, levels.',
       ),
     );
-  const { distribution } = plain;
+  const options: readonly [object, string][] = [
+    [{ seasons: undefined }, 'forecaster.seasons must be an array of defined elements, got undefined.'],
+    [
+      { distribution: { ...distribution, sample: 3 } },
+      'forecaster.distribution must be a distribution, such as quantiles(), got an object with name, size, levels, ' +
+        'loss, quantile, sample.',
+    ],
+  ];
+  for (const [part, message] of options)
+    await expect(fitForecaster({ ...plain, ...part } as never, [good])).rejects.toThrow(
+      new TypeError(`fitForecaster: ${message}`),
+    );
   expect(() => forecaster({ horizon: 2, distribution: { ...distribution, loss: undefined as never } })).toThrow(
     new TypeError(
       'forecaster: distribution must be a distribution, such as quantiles(), got an object with name, size, levels, ' +

@@ -76,6 +76,16 @@ describe('arguments', () => {
       () => wrongly(recurrent, { ...lstm(), forward: 3 }, { hiddenSize: 2 }),
     ],
     [
+      'a pointwise cell without the number of its gates',
+      'recurrent: cell.gates must be an integer of at least 1, got undefined.',
+      () => wrongly(recurrent, { ...lstm(), gates: undefined }, { hiddenSize: 2 }),
+    ],
+    [
+      'a pointwise cell without the number of its saved blocks',
+      'recurrent: cell.savedBlocks must be an integer of at least 0, got undefined.',
+      () => wrongly(recurrent, { ...lstm(), savedBlocks: undefined }, { hiddenSize: 2 }),
+    ],
+    [
       'a cell of ops without a step',
       'recurrent: cell must be a cell, such as lstm(), got an object with name, state, parameters.',
       () => wrongly(recurrent, { name: 'own', state: ['h'], parameters: () => ({}) }, { hiddenSize: 2 }),
