@@ -343,9 +343,9 @@ function startSession<P extends TensorTree, B>(
   if (resume === undefined) return openSession('fit', task, optimizer, optimizerState, optimizerState !== undefined);
   if (optimizerState) throw outOfRange('fit', 'optimizerState', 'undefined with resume', optimizerState);
   const size = task.data.length;
-  for (const { parameters } of [resume ?? {}, resume?.best ?? resume ?? {}] as Partial<TrainingState>[])
-    if (parameters?.length !== size)
-      throw outOfRange('fit', 'resume', `of a model with ${size} parameters`, parameters?.length ?? resume);
+  for (const part of [resume, resume?.best ?? resume] as (Partial<TrainingState> | null)[])
+    if (part?.parameters?.length !== size)
+      throw outOfRange('fit', 'resume', `of a model with ${size} parameters`, part?.parameters?.length ?? resume);
   checkOptimizerState('fit', 'resume.optimizer', optimizer, resume.optimizer, size);
   for (const name of ['draws', 'losses', 'validationLosses'] as const)
     checkArray('fit', `resume.${name}`, resume[name]);
