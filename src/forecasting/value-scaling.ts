@@ -77,8 +77,12 @@ function scalerOf(scaling: Scaling, values: Float64Array): ValueScaler {
   const power = scaling === 'standard' ? null : scaling === 'log' ? 0 : likeliestPower(values);
   const transformed = values.map((value) => transform(value, power));
   const { mean, deviation } = momentsOf(transformed);
-  // Different values can be equal after the transformation. Rounding can make the deviation of equal ones positive.
-  return { power, offset: mean, scale: transformed.some((value) => value !== transformed[0]) ? deviation : 0 };
+  // Different values can be equal after the transformation, and rounding can make the deviation of equal ones positive:
+  // the error of a power is relative to x^power, so that of the transformation contains 1 / power; that of a logarithm
+  // contains the relative error of x.
+  const least = power === null ? 0 : 2 ** -49 * (Math.abs(mean) + 1 / (power || 1));
+  const differ = transformed.some((value) => value !== transformed[0]) && deviation > least;
+  return { power, offset: mean, scale: differ ? deviation : 0 };
 }
 
 /** The mean of values and their standard deviation, with the biased variance. */

@@ -301,7 +301,9 @@ it.each([
 
 it.each([
   ['boxCox', [0.3, 0.1 + 0.2]],
+  ['boxCox', [3e9, 3e9 * (1 + 2 ** -51)]],
   ['log', [1e16, 1e16 + 2]],
+  ['log', [1, 1 + 2 ** -52]],
   ['standard', [1e-200, 2e-200]],
   ['mean', [0, -0]],
 ] as const)('with scaling %s, values whose deviation is rounded to 0 are constant', (scaling, [a, b]) => {
