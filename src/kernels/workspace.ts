@@ -5,7 +5,7 @@
  */
 
 import { lastOf } from '../tensor/arrays';
-import { checkChoice } from '../tensor/shape';
+import { checkChoice, checkCount } from '../tensor/shape';
 import { type KernelName, type Kernels, type Memory, portableKernels } from './kernel';
 import { fill } from './movement';
 import { type Implementation, isSupported, relaxed, scratchSize, simd, simdKernels } from './simd/bind';
@@ -165,6 +165,8 @@ export interface MemoryError extends Error {
  * @throws MemoryError
  */
 export function allocate(workspace: Workspace, size: number): number {
+  // NaN would make the workspace useless for all later computations.
+  checkCount('memory', 'memory', size, 0);
   const offset = workspace.top;
   const top = offset + rounded(size);
   const length = workspace.memory.view.length;

@@ -194,15 +194,11 @@ export function initializeCell(cell: Cell, options: CellOptions): Readonly<Recor
   return initializeParameters('initializeCell', cellParameters(cell, options), random);
 }
 
-/** @throws TypeError if `cell` is not a cell; RangeError if its number of gates or saved blocks is wrong */
+/** @throws TypeError if `cell` is not a cell */
 export function checkCell(where: string, cell: Cell): void {
   const isPointwise = typeof (cell as Partial<PointwiseCell> | undefined)?.forward === 'function';
   checkFunctions(where, 'cell', cell, 'a cell, such as lstm()', ['parameters', isPointwise ? 'backward' : 'step']);
   checkArray(where, 'cell.state', cell.state);
-  if (!isPointwise) return;
-  const { gates, savedBlocks } = cell as PointwiseCell;
-  checkCount(where, 'cell.gates', gates);
-  checkCount(where, 'cell.savedBlocks', savedBlocks, 0);
 }
 
 /**

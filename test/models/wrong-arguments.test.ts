@@ -76,16 +76,6 @@ describe('arguments', () => {
       () => wrongly(recurrent, { ...lstm(), forward: 3 }, { hiddenSize: 2 }),
     ],
     [
-      'a pointwise cell without the number of its gates',
-      'recurrent: cell.gates must be an integer of at least 1, got undefined.',
-      () => wrongly(recurrent, { ...lstm(), gates: undefined }, { hiddenSize: 2 }),
-    ],
-    [
-      'a pointwise cell without the number of its saved blocks',
-      'recurrent: cell.savedBlocks must be an integer of at least 0, got undefined.',
-      () => wrongly(recurrent, { ...lstm(), savedBlocks: undefined }, { hiddenSize: 2 }),
-    ],
-    [
       'a cell of ops without a step',
       'recurrent: cell must be a cell, such as lstm(), got an object with name, state, parameters.',
       () => wrongly(recurrent, { name: 'own', state: ['h'], parameters: () => ({}) }, { hiddenSize: 2 }),
@@ -348,4 +338,15 @@ it('an activation that returns no variable names the layer', () => {
     'predict: layer dense: the result of activation must be a variable, a tensor { shape, data: Float32Array } or a ' +
       'number, got x.',
   );
+});
+
+it.each(['gates', 'savedBlocks'])('a custom cell without %s is rejected, and later computations work', (name) => {
+  const layers = [recurrent({ ...lstm(), [name]: undefined } as ReturnType<typeof lstm>, { hiddenSize: 2 })];
+  const wrong = sequential(layers, { inputSize: 2 });
+  const before = predict(model, x);
+  expect(() => predict(wrong, x)).toThrow(
+    new RangeError('predict: layer lstm: memory must be an integer of at least 0, got NaN.'),
+  );
+  expect(() => stream(wrong)).toThrow('memory must be an integer of at least 0, got NaN.');
+  expect(predict(model, x)).toEqual(before);
 });
