@@ -56,6 +56,8 @@ export const forecasting: Example = async ({ short, log, onProgress, save }) => 
     throw new RangeError(`BPTT_PERIOD must be last or earlier, got ${period}.`);
   const folder = process.env['BPTT_DATA'] ?? ownData;
   const chooses = process.env['BPTT_CHOOSE'] === '1';
+  if (chooses && period === 'earlier')
+    throw new RangeError('BPTT_CHOOSE=1 chooses the options on the earlier period, so it must not be evaluated on it.');
   const metrics: Record<string, number> = {};
   log('MASE, relative to the seasonal naive forecasts in the training part\n');
   const columns = ['naive', 'ETS (R)', 'ETS', 'network', 'in 80 %', 'with ETS', 'in 80 %', 'seconds'];

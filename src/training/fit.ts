@@ -203,8 +203,6 @@ async function train<P extends TensorTree, B>(
 ): Promise<FitResult> {
   const { accumulate = 1, epochs = 1, onProgress, signal, checkpoint, resume } = options;
   checkCount('fit', 'accumulate', accumulate);
-  checkCount('fit', 'steps', options.steps ?? 0, 0);
-  checkCount('fit', 'epochs', epochs, 0);
   checkOptions(options);
   const data = sourceOf('fit', 'data', batches, options.steps && options.steps * accumulate);
   if (data.batchCount !== undefined) checkCount('fit', 'the number of batches', data.batchCount);
@@ -318,7 +316,17 @@ export function checkRepeatable(
     throw outOfRange('fit', argument, 'readable once per epoch', data, readOnce);
 }
 
-function checkOptions<B>({ patience, validation, checkpoint, onProgress, signal }: FitOptions<B, B>): void {
+function checkOptions<B>({
+  steps = 0,
+  epochs = 0,
+  patience,
+  validation,
+  checkpoint,
+  onProgress,
+  signal,
+}: FitOptions<B, B>): void {
+  checkCount('fit', 'steps', steps, 0);
+  checkCount('fit', 'epochs', epochs, 0);
   if (patience !== undefined) {
     checkCount('fit', 'patience', patience);
     if (!validation) throw outOfRange('fit', 'patience', 'undefined without validation', patience);

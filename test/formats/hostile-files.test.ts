@@ -284,7 +284,7 @@ it('messages list at most eight names, and shorten them', () => {
   expect(() => load(long)).toThrow(/^load: the file contains the unknown name "x{199}…\. If it is custom/);
 });
 
-it('loading a thousand layers of one kind takes time proportional to their number', () => {
+it('two thousand layers of one kind load within the time limit of a test', () => {
   const layers = Array.from({ length: 2000 }, () => layerNorm());
   const deep = sequential(layers, { inputSize: 1 });
   expect(deep.layers.at(-1)!.name).toBe('layerNorm2000');
